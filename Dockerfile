@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Six images, each a target. docs/compose.md says how to build and use them; docs/locust.md and docs/queue.md, the rest.
 #   web      the page and the API; no TensorFlow, only its protocol messages
 #   serving  the embedded model server: takes the place of tensorflow/serving, same flags, ports and folders
@@ -13,6 +12,7 @@
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84
 ARG VERSION=0.1.0
 ARG REVISION=unknown
+ARG SOURCE=
 
 # --- what the images are made of ---
 
@@ -93,11 +93,13 @@ RUN PYTHONPATH=/messages /venv/bin/python -c "import jobs.commands.serve, jobs.w
 FROM ${PYTHON_IMAGE} AS web
 ARG VERSION
 ARG REVISION
+ARG SOURCE
 LABEL org.opencontainers.image.title="pixelcost-web" \
       org.opencontainers.image.description="Which image size, format and hardware to serve a classifier with: page and API" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/messages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     PIXELCOST_HOST=0.0.0.0 PORT=5051 PIXELCOST_DATA_DIR=/data
 WORKDIR /app
@@ -117,11 +119,13 @@ CMD ["gunicorn", "-c", "webapp/gunicorn_conf.py", "webapp:create_app()"]
 FROM ${PYTHON_IMAGE} AS serving
 ARG VERSION
 ARG REVISION
+ARG SOURCE
 LABEL org.opencontainers.image.title="pixelcost-serving" \
       org.opencontainers.image.description="Model server with TensorFlow Serving's protocol, flags and folders" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
 # MODEL_NAME and MODEL_BASE_PATH mean what they mean in tensorflow/serving.
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 MODEL_NAME=inception MODEL_BASE_PATH=/models
 WORKDIR /app
@@ -141,11 +145,13 @@ ENTRYPOINT ["sh", "-c", "exec python -m serving --port=8500 --rest_api_port=8501
 FROM ${PYTHON_IMAGE} AS model
 ARG VERSION
 ARG REVISION
+ARG SOURCE
 LABEL org.opencontainers.image.title="pixelcost-model" \
       org.opencontainers.image.description="Puts a servable into a shared volume, then ends" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 COPY common common
@@ -159,11 +165,13 @@ CMD ["python", "-m", "models.install", "/model", "/models/inception"]
 FROM ${PYTHON_IMAGE} AS load
 ARG VERSION
 ARG REVISION
+ARG SOURCE
 LABEL org.opencontainers.image.title="pixelcost-load" \
       org.opencontainers.image.description="Load tests of model servers over REST and gRPC, with Locust" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
 # SERVER and BATCHSIZE say what is loaded, and with how much in a request.
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/messages:/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
@@ -182,11 +190,13 @@ CMD ["users"]
 FROM ${PYTHON_IMAGE} AS jobs
 ARG VERSION
 ARG REVISION
+ARG SOURCE
 LABEL org.opencontainers.image.title="pixelcost-jobs" \
       org.opencontainers.image.description="Workers that take jobs from a queue in Redis to a model server" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/messages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIXELCOST_DATA_DIR=/tmp
 WORKDIR /app
 COPY --from=jobs-environment /venv /venv
@@ -202,11 +212,13 @@ CMD ["serve", "--health-port=8080"]
 FROM ${PYTHON_IMAGE} AS gateway
 ARG VERSION
 ARG REVISION
+ARG SOURCE
 LABEL org.opencontainers.image.title="pixelcost-gateway" \
       org.opencontainers.image.description="Pictures in, JSON out: jobs over HTTP, and Cluster Serving's front end" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/messages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIXELCOST_HOST=0.0.0.0
 WORKDIR /app
 COPY --from=jobs-environment /venv /venv

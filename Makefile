@@ -65,13 +65,15 @@ var/notebooks/load.ipynb:
 
 runtimes: $(VENV)/runtimes.stamp  ## also install ONNX Runtime, LiteRT and OpenCV for the model server, and what writes ONNX
 
+tracing: $(VENV)/tracing.stamp  ## also install OpenTelemetry, for traces (docs/monitoring.md)
+
 COMPILE := ../$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links
 # libclang: 62 MB that TensorFlow asks for and imports nowhere. pip-compile warns that pip may reject a lock that
 # leaves something out; nothing else in them needs what is left out, so it does not.
 LEFT_OUT := $(BUILDS) tensorflow-serving-api libclang
 
 lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
-	cd requirements && for name in dev spark runtimes run jobs web locust notebook ray; do \
+	cd requirements && for name in dev spark runtimes run jobs web locust notebook ray tracing; do \
 	  case $$name in dev) rule=;; *) rule=--constraint=dev.txt;; esac; \
 	  $(COMPILE) $(LEFT_OUT:%=--unsafe-package=%) $$rule --output-file=$$name.txt $$name.in || exit 1; done
 	cd requirements && $(COMPILE) --allow-unsafe --constraint=dev.txt --output-file=../$(VENV)/builds.txt tensorflow.in
@@ -85,6 +87,9 @@ lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
 	   /^[^ ]/ { split($$1, part, "=="); taken = part[1] != "#" && part[1] in listed } taken' \
 	  $$name.in ../$(VENV)/$$name.txt > $$name.txt || exit 1; done
 	cd requirements && $(COMPILE) --allow-unsafe --output-file=scan.txt scan.in
+
+release: $(VENV)/dev.stamp  ## check a release and print its commands: REGISTRY=registry.example/me SOURCE=https://... (docs/releasing.md)
+	$(BIN)/python -m tools.release --registry "$(REGISTRY)" --source "$(SOURCE)"
 
 clean:  ## remove the environment, the exported model and all stored runs
 	rm -rf $(VENV) node_modules var
@@ -131,4 +136,4 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test engines lint scripts check scan mutate bench fuzz notebook runtimes lock clean
+.PHONY: help run test engines lint scripts check scan mutate bench fuzz notebook runtimes tracing lock release clean

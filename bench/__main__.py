@@ -25,7 +25,7 @@ from bench import (
     variants,
     web,
 )
-from bench.page import first_look
+from bench.page import first_look, traces
 from bench.queue import short as queue
 from bench.support.errors import CannotRun
 from experiment.measure.environment import environment
@@ -46,6 +46,7 @@ PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "engines": engines.bench,
     "queue": queue.bench,
     "photo_sets": photo_sets.bench,
+    "traces": traces.bench,
 }
 
 

@@ -40,6 +40,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from common.installed import as_typed
+
 # The closed list of causes that a failed request can have.
 FAILURE_CODES = {
     "unreachable": "nothing answers at the address, or the connection broke",
@@ -61,8 +63,8 @@ class PixelcostError(Exception):
     http_status = 400
 
     def __init__(self, message: str, code: str | None = None, http_status: int | None = None):
-        super().__init__(message)
-        self.message = message
+        self.message = as_typed(message)
+        super().__init__(self.message)
         self.code = code or self.code
         self.http_status = http_status or self.http_status
 

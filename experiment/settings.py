@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from dotenv import dotenv_values
 
 from common.checks import Expected, number, number_text
+from common.installed import data_folder
 from common.words import decoded
 from experiment.backends.addresses import parse_servers
 from experiment.embedded.profiles import parse_embedded
@@ -107,7 +108,7 @@ class SharedSettings(BackendSettings):
     weights_url: str = setting(
         "PIXELCOST_WEIGHTS_URL", "", "Mirror for models' weights, instead of Keras' own server."
     )
-    data_dir: str = setting("PIXELCOST_DATA_DIR", "var", "Folder for the database and models.")
+    data_dir: str = setting("PIXELCOST_DATA_DIR", data_folder(), "Folder for the database and models.")
 
 
 def read_settings(
@@ -124,7 +125,7 @@ def read_settings(
     >>> read_settings(SharedSettings, {"TF_REQUEST_TIMEOUT": "5"}, dotenv=None).tf_request_timeout_s
     5.0
     """
-    environ = {**_from_file(dotenv), **(os.environ if environ is None else environ)}
+    environ = {**from_file(dotenv), **(os.environ if environ is None else environ)}
     values: dict[str, Any] = {}
     problems: list[str] = []
     for row in fields(kind):
@@ -146,7 +147,8 @@ def read_settings(
     return settings
 
 
-def _from_file(dotenv: str | Path | None) -> dict[str, str]:
+def from_file(dotenv: str | Path | None) -> dict[str, str]:
+    """What a file `.env` sets; nothing if there is none. Raises ConfigRefused if it can't be read."""
     if dotenv is None or not Path(dotenv).is_file():
         return {}
     try:

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
+from common.installed import as_typed
 from experiment.errors import ConfigRefused, PixelcostError
 from gateway.cluster_serving.options import NAMES, NO_MEANING, translated
 from gateway.cluster_serving.servables import servables
@@ -57,7 +58,7 @@ def _as_option(problem: str, options: Mapping[str, str]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m gateway",
+        prog=as_typed("python -m gateway"),
         description="Pictures in, JSON out: the queue and the model servers over HTTP.",
         epilog="Every option can be set in the environment and in the file .env too.",
         allow_abbrev=False,

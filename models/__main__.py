@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from common.installed import as_typed
 from models.commands import COMMANDS
 from models.problems import FetchFailed, ModelProblem
 
@@ -32,24 +33,27 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return COMMANDS[options.command].run(options)
     except ModelProblem as problem:
-        print(f"python -m models: {problem}", file=sys.stderr)
+        print(as_typed(f"python -m models: {problem}"), file=sys.stderr)
         return 3 if isinstance(problem, FetchFailed) else 2
     except OSError as problem:
         has_path = problem.filename and problem.strerror
         reason = f"{os.fsdecode(problem.filename)}: {problem.strerror}." if has_path else str(problem)
-        print(f"python -m models: {reason}", file=sys.stderr)
+        print(as_typed(f"python -m models: {reason}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     except Exception as problem:
         if not any(reason in str(problem) for reason in DISK_FULL):  # TensorFlow has errors of its own for it
             raise
-        print("python -m models: The disk is full. Free space there, or use another folder.", file=sys.stderr)
+        said = "python -m models: The disk is full. Free space there, or use another folder."
+        print(as_typed(said), file=sys.stderr)
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m models", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog=as_typed("python -m models"), description=(__doc__ or "").splitlines()[0]
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         summary = (module.__doc__ or "").splitlines()[0]

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from common.addresses import free_port
+from common.installed import as_typed
 from common.words import first_line
 from models.formats.kinds import Found
 from models.problems import ModelProblem
@@ -126,7 +127,7 @@ def served(base: Path, runtime: str) -> Iterator[Server]:
 
 
 def _why_not_started(log: str) -> str:
-    said: list[str] = re.findall(r"^python -m serving: (.*)", log, re.MULTILINE)
+    said: list[str] = re.findall(rf"^{as_typed('python -m serving')}: (.*)", log, re.MULTILINE)
     if said:
         return said[-1]
     lines = [line.strip() for line in log.splitlines() if line.strip()] or ["it was killed"]

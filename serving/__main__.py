@@ -16,6 +16,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from common import traces
+from common.installed import as_typed
 from serving.config import flags
 from serving.config.flags import Flags
 from serving.errors import LoadFailed, ServingError, StartRefused
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
             process.when_orphaned(parent_pid, stop)
         _serve(asked, pinning, stop)
     except StartRefused as problem:
-        print(f"python -m serving: {problem}", file=sys.stderr)
+        print(as_typed(f"python -m serving: {problem}"), file=sys.stderr)
         return problem.exit_code
     return 0
 
@@ -84,6 +86,7 @@ def _serve(asked: Flags, pinning: process.Pinning, stop: Stop) -> None:
     from serving.models.loading import settle
 
     settings = assembly.read_files(asked)
+    traces.start(os.environ, "pixelcost-serving")
     taken = ports.take(asked, settings.ssl)
     configs = assembly.model_configs(asked)
     if asked.device == "gpu" and not devices.may_have_gpu():
@@ -108,6 +111,7 @@ def _serve(asked: Flags, pinning: process.Pinning, stop: Stop) -> None:
     stop.wait()
     log.info("Stopping")
     server.stop()
+    traces.stop()
 
 
 def _limit_gpu_and_logs(device: str) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from common import traces
 from serving.api.grpc import GrpcApi
 from serving.api.rest import RestApi
+from serving.api.traced import traced_app
 from serving.config import text_messages
 from serving.config.flag_values import NO_PATH
 from serving.config.flags import Flags
@@ -104,7 +106,8 @@ def build(asked: Flags, settings: Settings, pinning: Pinning, taken: Ports) -> t
     )
     rest_api = RestApi(service, asked.rest_api_timeout_in_ms / 1e3, settings.monitoring)
     grpc_api = GrpcApi(service, _about(service, pinning))
-    return Server(service, grpc_api, rest_api, taken, rest_threads), manager
+    app = traced_app(rest_api) if traces.is_on() else rest_api
+    return Server(service, grpc_api, app, taken, rest_threads), manager
 
 
 def _timed(load: Load, metrics: Metrics) -> Load:

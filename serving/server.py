@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from serving.api.grpc import GrpcApi
-from serving.api.rest import RestApi
 from serving.api.rest_server import RestServer
 from serving.limits import STOP_GRACE_S
 from serving.ports import Ports
 from serving.service import Service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 class Server:
     """gRPC and REST in front of one service."""
 
     def __init__(
-        self, service: Service, grpc_api: GrpcApi, rest_api: RestApi, ports: Ports, rest_threads: int
+        self, service: Service, grpc_api: GrpcApi, rest_app: WSGIApplication, ports: Ports, rest_threads: int
     ):
         self._service = service
         self._api = grpc_api
         self._grpc = ports.grpc_server
         self._api.add_to(self._grpc)
-        self._rest = RestServer(rest_api, ports.rest_socket, rest_threads) if ports.rest_socket else None
+        self._rest = RestServer(rest_app, ports.rest_socket, rest_threads) if ports.rest_socket else None
 
     def start(self) -> None:
         """Answer from now on; with UNAVAILABLE until the models are loaded."""

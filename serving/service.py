@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from common import traces
 from serving.config.text_messages import Batching
 from serving.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from serving.limits import TENSOR_LIMIT_BYTES, WAITING_LIMIT
@@ -148,6 +149,7 @@ class Service:
             result = self.queue.run(job)
         stage_ms = {"queue": job.queue_ms, **result.stage_ms}
         self.metrics.stages(question.model.name, stage_ms)
+        traces.stages(job.arrived, stage_ms, {"pixelcost.model": question.model.name})
         outputs = {alias: result.outputs[alias] for alias in chosen}
         return Answer(ModelSpec(question.model.name, version.number), signature.name, outputs, stage_ms)
 

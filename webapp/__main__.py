@@ -6,6 +6,7 @@ process that it started; if it is killed, they end by themselves.
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import socket
@@ -18,7 +19,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
+from common.installed import as_typed
 from common.processes import end_with_parent
+from experiment import __version__
 from experiment.embedded.data_dir import claimed
 from experiment.embedded.model import ModelChoice, prepare_model
 from experiment.embedded.models_cli import StartStopped
@@ -26,7 +29,9 @@ from experiment.embedded.more_models import MoreModels
 from experiment.embedded.profiles import parse_embedded
 from experiment.embedded.supervisor import EmbeddedServers
 from experiment.errors import EmbeddedFailed, PixelcostError
-from webapp.config import Settings, read_settings
+from experiment.settings import from_file
+from webapp.config import Settings, read_settings, sqlite_url
+from webapp.store.database import sqlite_path
 from webapp.store.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +41,7 @@ WEB_STOP_TIMEOUT_S = 15.0
 
 def main() -> int:
     """Start, print the address, wait for the end. Returns the exit code."""
+    _parser().parse_args()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -51,8 +57,18 @@ def main() -> int:
         return 2
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=as_typed("python -m webapp"),
+        description="Serves the page on this machine until Ctrl-C, with model servers of its own.",
+        epilog="Settings come from the environment or a file .env, as PORT=8080: docs/settings.md",
+    )
+    parser.add_argument("--version", action="version", version=f"Pixelcost {__version__}")
+    return parser
+
+
 def _serve(settings: Settings, stop: threading.Event) -> int:
-    environ = dict(os.environ)
+    environ = _of_the_web_process(settings)
     if sys.stdout.isatty():  # somebody reads the log in a terminal
         environ.setdefault("PIXELCOST_LOG_FORMAT", "text")
     with ExitStack() as stack:
@@ -71,6 +87,21 @@ def _serve(settings: Settings, stop: threading.Event) -> int:
                 return 1
     print("Pixelcost has ended.", flush=True)
     return 0
+
+
+def _of_the_web_process(settings: Settings) -> dict[str, str]:
+    """Its environment. It runs in another folder: the file .env is read here, and paths are made absolute."""
+    environ = {
+        **from_file(".env"),
+        **os.environ,
+        "PIXELCOST_DATA_DIR": str(Path(settings.data_dir).absolute()),
+    }
+    if token_file := environ.get("PIXELCOST_TOKEN_FILE", "").strip():
+        environ["PIXELCOST_TOKEN_FILE"] = str(Path(token_file).absolute())
+    database = sqlite_path(settings.store_url)
+    if settings.database_url and database:
+        environ["DATABASE_URL"] = sqlite_url(database)
+    return environ
 
 
 def _start_servers(settings: Settings, stack: ExitStack, stop: threading.Event) -> EmbeddedServers:

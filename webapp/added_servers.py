@@ -258,7 +258,7 @@ def _protocol(value: Any) -> str:
 
 def _price(value: Any) -> float:
     if not is_number(value) or not 0 <= value < PRICE_LIMIT:
-        raise Expected("must be a number, like 0.35")
+        raise Expected("must be a number from 0, like 0.35")
     return float(value)
 
 

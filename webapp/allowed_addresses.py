@@ -135,7 +135,7 @@ def split(address: str) -> tuple[str, int]:
     is_numeric = _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2])
     is_odd = ":" not in host if found["ipv6"] else is_numeric and not is_ip_address(host)
     if is_odd or (found["ipv6"] and not is_ip_address(host)):
-        raise ValueError("must have an address like 10.1.2.3 or [fd00::1], or a host name")
+        raise ValueError("must begin with an address like 10.1.2.3 or [fd00::1], or a host name")
     return host, port
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from common import traces
 from httpserver import logs, security
 from webapp import problems
 from webapp.config import Settings, read_settings
 from webapp.http import access, compress
+from webapp.http import traces as http_traces
 from webapp.routes import (
     again,
     classify,
@@ -42,6 +45,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     Raises ConfigRefused for invalid settings.
     """
     settings = settings or read_settings()
+    traces.start(os.environ, "pixelcost")
     app = Flask("webapp", root_path=str(ROOT), static_folder="static", template_folder="templates")
     app.config.update(
         MAX_CONTENT_LENGTH=MOST_BODY_BYTES, MAX_FORM_MEMORY_SIZE=FORM_MEMORY_BYTES, MAX_FORM_PARTS=50
@@ -49,6 +53,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keys stay in the order of the code
     services = Services(settings, worker_command)
     app.extensions["pixelcost"] = services
+    http_traces.install(app)
     logs.install(app, services.metrics, trust_ids=settings.trust_proxy > 0)
     security.install(app, settings)
     access.install(app, settings.shared_token)

@@ -50,6 +50,7 @@ class BackendRegistry:
             parse_servers(settings.tf_servers, settings.backend_defaults) if settings.tf_servers else []
         )
         self._probed: dict[str, BackendInfo] = {}  # as last seen, by name
+        self.checked_at: dict[str, float] = {}  # when each was probed last, in seconds since the epoch
         self._probed_at: Stamp = None  # of the state file they were probed for
         self._loading_since: dict[str, float] = {}  # by name, on the monotonic clock
         self._changed = threading.Condition()
@@ -67,8 +68,28 @@ class BackendRegistry:
         for _ in range(2):  # the first refresh may share probes that began before the list changed
             if self._probed_at != stamp or any(info.name not in self._probed for info in listed):
                 self.refresh()
+        return [self._timed(info) for info in self._known(listed, stamp)]
+
+    def _known(self, listed: Sequence[BackendInfo], stamp: Stamp) -> list[BackendInfo]:
+        """The backends with their last known states; nobody is asked."""
         fresh = self._probed if self._probed_at == stamp else {}
-        return [self._timed(_merged(info, fresh.get(info.name))) for info in listed]
+        return [_merged(info, fresh.get(info.name)) for info in listed]
+
+    def up(self) -> dict[str, float]:
+        """Name -> 1 if it was ready when it was asked last, else 0.
+
+        Those that can't be here are left out, and those that nobody has asked yet.
+        """
+        return {name: float(state == "ready") for name, state in self.states()}
+
+    def states(self) -> dict[tuple[str, ...], float]:
+        """(Name, its state) -> 1, of the same backends as up()."""
+        known = [info for info in self._known(*self._listed()) if info.is_present]
+        return {(info.name, info.state): 1.0 for info in known if info.state != "unknown"}
+
+    def restarts(self) -> dict[str, float]:
+        """Name -> how often its supervisor started it again; only of embedded backends."""
+        return {name: row["restarts"] for name, row in self.processes().items() if "restarts" in row}
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """Process id and restarts of each embedded backend, from its supervisor."""
@@ -116,7 +137,7 @@ class BackendRegistry:
         looks = [pool.submit(probe, info, PROBE_TIMEOUT_S) for info in silent]
         answers = [look.result() for look in wait(looks, LOOK_AGAIN_S).done]
         pool.shutdown(wait=False)
-        self._probed |= {info.name: info for info in answers}
+        self._note(self._probed | {info.name: info for info in answers}, answers)
 
     def _was_silent(self, listed: BackendInfo) -> bool:
         seen = _merged(listed, self._probed.get(listed.name))
@@ -128,7 +149,13 @@ class BackendRegistry:
             return
         with ThreadPoolExecutor(len(listed), "probe") as pool:
             answers = list(pool.map(lambda info: probe(info, PROBE_TIMEOUT_S), listed))
-        self._probed, self._probed_at = {info.name: info for info in answers}, stamp
+        self._note({info.name: info for info in answers}, answers)
+        self._probed_at = stamp
+
+    def _note(self, probed: dict[str, BackendInfo], asked: Sequence[BackendInfo]) -> None:
+        self._probed = probed
+        self.checked_at = {name: at for name, at in self.checked_at.items() if name in probed}
+        self.checked_at |= dict.fromkeys((info.name for info in asked), time.time())
 
     def _timed(self, info: BackendInfo) -> BackendInfo:
         """Adds to a backend that loads its model for how long it has done so: it may be stuck."""

@@ -195,6 +195,20 @@ class Settings(SharedSettings):
         return self.add_servers == "on" or (self.add_servers == "auto" and self.is_for_this_machine)
 
     @property
+    def uploads_at_once(self) -> int:
+        """Uploads that may arrive at the same time."""
+        return max(2, self.threads // 4 + 1)
+
+    @property
+    def most_data_bytes(self) -> int:
+        """The most that runs and uploads take in the data folder.
+
+        Each run that measures or waits may be a set, and so may each upload under way.
+        """
+        sets = self.runs_at_once + self.queue_length + self.uploads_at_once
+        return self.keep_bytes + sets * self.max_set_bytes
+
+    @property
     def uploads_dir(self) -> Path:
         """The folder for files of uploads; those of a photo set stay until it is measured."""
         return Path(self.data_dir) / "uploads"
@@ -209,8 +223,12 @@ class Settings(SharedSettings):
         """The URL of the database, for SQLAlchemy."""
         if self.database_url:
             return self.database_url
-        path = str(Path(self.data_dir).absolute() / "pixelcost.db")  # may hold what means something in a URL
-        return URL.create("sqlite", database=path).render_as_string()
+        return sqlite_url(Path(self.data_dir) / "pixelcost.db")
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a database in this file, whose name may hold what means something in a URL."""
+    return URL.create("sqlite", database=str(path.absolute())).render_as_string()
 
 
 def rows() -> list[Row]:

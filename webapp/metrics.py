@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 
+from experiment.errors import FAILURE_CODES
+
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+END_STATES: Final = ("done", "cancelled", "failed")
+Values = Mapping[str, float] | Mapping[tuple[str, ...], float]  # by label value, or values of several labels
 LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
+
+log = logging.getLogger(__name__)
 
 
 class Metrics:
@@ -39,12 +46,28 @@ class Metrics:
         self._failures = counter(
             "pixelcost_measured_failures", "Failed requests to each backend, by cause.", ("backend", "code")
         )
+        # What alerts look at begins at 0: an increase from nothing to 1 is none to Prometheus.
+        for state in END_STATES:
+            self._finished.labels(state)
+        self._refused.labels("too_many_runs")
 
-    def watch(
-        self, name: str, help_: str, values: Callable[[], Mapping[str, float]], label: str = ""
-    ) -> None:
-        """Show a gauge; `values` is called when it is read and maps each label value to a number."""
-        self.registry.register(_Gauge(name, help_, values, label))
+    def watch(self, name: str, help_: str, values: Callable[[], Values], *labels: str) -> None:
+        """Show a gauge; `values` is called when it is read. Without labels, its one key is "".
+
+        If it raises, the gauge is left out and the log says so once: the others are needed most just then.
+        """
+        self.registry.register(_Watched(partial(GaugeMetricFamily, name, help_, labels=labels), values))
+
+    def watch_total(self, name: str, help_: str, values: Callable[[], Values], *labels: str) -> None:
+        """As watch(), for what only grows."""
+        self.registry.register(_Watched(partial(CounterMetricFamily, name, help_, labels=labels), values))
+
+    def expect(self, backends: Iterable[str]) -> None:
+        """A run is going to ask these: what counts their failures begins at 0."""
+        for backend in backends:
+            self._latency.labels(backend)
+            for code in FAILURE_CODES:
+                self._failures.labels(backend, code)
 
     def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
         """One HTTP request; `seconds` is None for streams."""
@@ -75,20 +98,28 @@ class Metrics:
         return encode(self.registry), content_type
 
 
-class _Gauge:
-    """A gauge that asks for its values."""
+class _Watched:
+    """A metric that asks for its values."""
 
-    def __init__(self, name: str, help_: str, values: Callable[[], Mapping[str, float]], label: str):
-        self._family = partial(GaugeMetricFamily, name, help_, labels=[label] if label else [])
-        self._values, self._has_label = values, bool(label)
+    def __init__(self, family: Callable[[], Any], values: Callable[[], Values]):
+        self._family, self._values = family, values
+        self._is_well = True
 
-    def collect(self) -> list[GaugeMetricFamily]:
+    def collect(self) -> list[Any]:
         """Called by the registry."""
         family = self._family()
-        for value_of_label, number in self._values().items():
-            family.add_metric([value_of_label] if self._has_label else [], number)
+        try:
+            for of_labels, number in self._values().items():
+                given = (of_labels,) if isinstance(of_labels, str) else of_labels
+                family.add_metric([value for value in given if value], number)
+            self._is_well = True
+        except Exception:
+            if self._is_well:  # logged once, as it is asked for every few seconds
+                log.exception("%s can't be read, and is left out of /metrics", family.name)
+            self._is_well = False
+            return []
         return [family]
 
-    def describe(self) -> list[GaugeMetricFamily]:
+    def describe(self) -> list[Any]:
         """Called at registration, when there are no values yet."""
         return [self._family()]

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 
+from common import traces
 from experiment.backends.answers import bad_answer, distribution, stages, top_labels
 from experiment.backends.base import (
     CONNECT_S,
@@ -183,7 +184,9 @@ class GrpcBackend:
         """
         peer, stub = self._replicas.next()
         try:
-            response, call = stub.predict.with_call(request, timeout=timeout_s)
+            header = traces.outgoing()
+            metadata = None if header is None else ((traces.HEADER, header),)
+            response, call = stub.predict.with_call(request, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError as error:
             if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                 self._replicas.lost(peer)

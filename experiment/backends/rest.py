@@ -8,6 +8,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from common import traces
 from experiment.backends.answers import bad_answer, distribution, parsed_json, stages, top_labels
 from experiment.backends.base import RequestFailed, describe, short_cause, too_late
 from experiment.backends.http_connection import Answer, HttpConnection, NotUnderstood
@@ -56,6 +57,8 @@ class RestBackend:
         peer, connection = self._replicas.next()
         body = self._head + base64.b64encode(variant.data) + b'"}]}'
         headers = self._headers | {"Host": self._host or str(peer)}
+        if header := traces.outgoing():
+            headers[traces.HEADER] = header
         try:
             answer = connection.exchange("POST", self._path, headers, timeout_s, ANSWER_LIMIT_BYTES, body)
         except TimeoutError:

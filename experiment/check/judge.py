@@ -146,7 +146,9 @@ def _against(run: CheckedRun, baseline: Baseline, earlier: Sequence[CheckedRun])
         other = baseline.backend or cell.backend.name
         cells = [each[cell.variant.id, other] for each in there if (cell.variant.id, other) in each]
         if not cells:
-            raise NotJudged(f"The baseline has no {cell.variant.id} on {other}.")
+            silent = next((info for info in run.view.backends if info.name == baseline.backend), None)
+            why = f" {silent.name}: {silent.detail}" if silent and silent.state != "ready" else ""
+            raise NotJudged(f"The baseline has no {cell.variant.id} on {other}.{why}")
         if baseline.backend is None:
             return Before(cells, is_same_run=False, drift_percent=baseline.drift_percent)
         between = _between(run.view, cell.variant.id, cell.backend.name, other)

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from common.installed import as_typed
 from experiment.check.budget import read_budget
 from experiment.check.cells import CheckedRun, checked_run
 from experiment.check.judge import Judgement, judge, refuse_baselines
@@ -112,7 +113,7 @@ def _option(parser: argparse.ArgumentParser, name: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m experiment check", description=(__doc__ or "").splitlines()[0]
+        prog=as_typed("python -m experiment check"), description=(__doc__ or "").splitlines()[0]
     )
     what = "photos to measure (a file, folder, ZIP file or s3://bucket/prefix), or a report (.json, .zip)"
     parser.add_argument("what", type=place, metavar="PHOTOS-OR-REPORT", help=what)

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from rich.console import Console
 
+from common.installed import as_typed
 from experiment.cli.session import Session
 from experiment.embedded.models_cli import StartStopped
 from experiment.errors import PixelcostError
@@ -45,7 +46,7 @@ def run_command(
 ) -> int:
     """Read the arguments and run a command. Returns its exit code: 2 for a PixelcostError, whose message is
     printed, also for one of `check`; 130 if it was interrupted."""
-    options = parser_of(program, about, commands).parse_args(arguments)
+    options = parser_of(as_typed(program), about, commands).parse_args(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters of names
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)

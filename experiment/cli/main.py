@@ -20,6 +20,7 @@ from typing import Any, Final, get_args
 
 from rich.console import Console
 
+from common.installed import as_typed
 from experiment.cli.backends import asked_backends
 from experiment.cli.breaking_point import points_json, print_points, run_search
 from experiment.cli.compare import print_comparison
@@ -279,9 +280,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m experiment",
+        prog=as_typed("python -m experiment"),
         description=__doc__.splitlines()[0],
-        epilog="python -m experiment check judges a run by a file of goals, for CI: docs/ci.md",
+        epilog=as_typed("python -m experiment check judges a run by a file of goals, for CI: docs/ci.md"),
     )
     add = parser.add_argument_group("photo").add_argument
     add("photo", type=Path, nargs="?", help="JPEG, PNG, WebP, AVIF, HEIC (with pi-heif), GIF or BMP")

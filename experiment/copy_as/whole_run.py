@@ -134,7 +134,7 @@ def curl(run: WholeRun) -> str:
         *([_text_field("servers", json.dumps(added))] if (added := _added(run)) else []),
         shlex.quote(run.runs_url),
     ]
-    return "\n".join([*_comments(run), *zipped, LINE.join(words)]) + "\n"
+    return "\n".join([*_comments([*run.notes, *_token_note(run)]), *zipped, LINE.join(words)]) + "\n"
 
 
 def _zipped(run: WholeRun) -> tuple[list[str], str]:
@@ -163,7 +163,7 @@ def python(run: WholeRun) -> str:
     form = {"true_label": run.true_label, "servers": json.dumps(added) if (added := _added(run)) else None}
     extra = "".join(f", {key!r}: {text!r}" for key, text in form.items() if text)
     lines = [
-        *_comments(run),
+        *_comments([*run.notes, *_token_note(run)]),
         "import json",
         *(["import os"] if run.needs_token else []),
         *["import time", "from pathlib import Path", "from urllib.parse import urljoin", ""],
@@ -212,9 +212,9 @@ def cli(run: WholeRun) -> str:
         *([f"--servers {shlex.quote(servers)}"] if (servers := _servers(run.infos)) else []),
     ]
     start = (
-        "Start it with the Python of Pixelcost's folder, .venv/bin/python, and name the photo with its path."
+        "Run it in Pixelcost's folder, with .venv/bin/python as python, and write the path before the name."
     )
-    return "\n".join([f"# {start}", *_comments(run, needs_token=False), LINE.join(words)]) + "\n"
+    return "\n".join([f"# {start}", *_comments(run.notes[1:]), LINE.join(words)]) + "\n"
 
 
 def _option(key: str, value: Any) -> str:
@@ -260,10 +260,12 @@ def _added(run: WholeRun) -> list[dict[str, Any]]:
     ]
 
 
-def _comments(run: WholeRun, needs_token: bool | None = None) -> list[str]:
-    asks = run.needs_token if needs_token is None else needs_token
-    token = [f"Set {TOKEN_SETTING} to the server's token first."] if asks else []
-    return [f"# {printable(line)}" for line in [*run.notes, *token]]
+def _token_note(run: WholeRun) -> list[str]:
+    return [f"Set {TOKEN_SETTING} to the server's token first."] if run.needs_token else []
+
+
+def _comments(lines: Sequence[str]) -> list[str]:
+    return [f"# {printable(line)}" for line in lines]
 
 
 KINDS: Final[Mapping[str, Callable[[WholeRun], str]]] = MappingProxyType(

@@ -14,12 +14,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from common.installed import as_typed
 from common.processes import end, end_with_parent
 from experiment.errors import EmbeddedFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_TIMEOUT_S = 5.0
-SPEAKER = "python -m models: "  # what its own messages begin with
+SPEAKER = as_typed("python -m models: ")  # what its own messages begin with
 
 
 class ModelUnavailable(EmbeddedFailed):

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from common import traces
 from experiment.backends.base import CONNECT_S, Backend, RequestFailed, reading_answers_of
 from experiment.measure.schedule import Request
 from experiment.records import NOT_SENT, Failure, Measurement, Prediction, Variant
@@ -74,6 +75,7 @@ class Lane:
         prediction: Prediction | None = None
         failure: Failure | None = None
         started_at = time.time()
+        traces.announce_request(self._backend.info.name, started_at)
         started = time.perf_counter()
         try:
             send = self._backend.predict if request.asked_for == "predict" else self._backend.decode

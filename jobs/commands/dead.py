@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from common.installed import as_typed
 from experiment.cli.session import Session
 from experiment.errors import PixelcostError
 from experiment.queue.connection import connection, place_of
@@ -14,7 +15,9 @@ from experiment.wording import count, one_line, size
 from jobs.commands.queue_options import add_queue_arguments, asked_queue
 from jobs.dead.letters import DeadLetter, DeadLetters
 
-HINT = "Put them back with python -m jobs dead requeue --all, or one by its name; remove them with drop."
+HINT = as_typed(
+    "Put them back with python -m jobs dead requeue --all, or one by its name; remove them with drop."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

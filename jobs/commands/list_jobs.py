@@ -6,6 +6,7 @@ import argparse
 
 import redis
 
+from common.installed import as_typed
 from experiment.cli.session import Session
 from experiment.queue.connection import connection, in_words, place_of
 from experiment.queue.records import QueueSettings
@@ -17,7 +18,7 @@ from jobs.serving.running import all_running
 from jobs.serving.watch import words_of
 from jobs.serving.workers import WorkerSeen, workers_of
 
-NOBODY = ": nobody takes jobs. Start one with python -m jobs serve"
+NOBODY = as_typed(": nobody takes jobs. Start one with python -m jobs serve")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

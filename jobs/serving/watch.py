@@ -9,6 +9,7 @@ from typing import Final
 
 import redis
 
+from common.installed import as_typed
 from experiment.queue.connection import QueueUnavailable
 from experiment.queue.records import QueueDepth, QueueSettings
 from experiment.queue.results import Results
@@ -45,7 +46,7 @@ def words_of(depth: QueueDepth) -> str:
     """ "12 jobs wait, 4 run, 3.0 jobs/s end, 0 dead"."""
     waiting = max(depth.jobs - depth.running, 0)
     said = f"{waiting:,} wait, {depth.running:,} run, {depth.ended_per_s:.1f} end per second"
-    return said + (f", {depth.dead:,} are dead (python -m jobs dead)" if depth.dead else "")
+    return said + (as_typed(f", {depth.dead:,} are dead (python -m jobs dead)") if depth.dead else "")
 
 
 def _run(

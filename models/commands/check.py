@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from common.installed import as_typed
 from models.convert import cluster_serving
 from models.convert.as_it_is import copy_files
 from models.convert.proof import SAMPLE, why_no_probabilities
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     verdict = ["Pixelcost can't use it as it is:", problem] if problem else ["Pixelcost can use it."]
     if can_be_converted:
         command = ["convert", str(options.path), "--out", f"var/models/{found.name}"]
-        verdict.append(f"Convert it: .venv/bin/python -m models {shlex.join(command)}")
+        verdict.append(as_typed(f"Convert it: .venv/bin/python -m models {shlex.join(command)}"))
     print("\n".join([*lines, *found.remarks, *verdict]))
     return 1 if problem else 0
 

@@ -7,6 +7,7 @@ import math
 import re
 from pathlib import Path
 
+from common.installed import as_typed
 from models.convert import convert
 from models.convert.rewrite import TARGETS
 from models.interface.pixels import PRESETS
@@ -58,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     wanted = Wanted(**{name: getattr(options, name) for name in names})
     done = convert(options.path, options.out, wanted, print)
     print(f"{done.directory}" + ("" if done.is_new else " (was there already)"))
-    print(f"Serve it: .venv/bin/python -m serving --rest_api_port 8501 --model_base_path {options.out}")
+    serve = ".venv/bin/python -m serving --rest_api_port 8501 --model_base_path"
+    print(as_typed(f"Serve it: {serve} {options.out}"))
     return 0
 
 

@@ -27,7 +27,9 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from common import traces
 from serving.api.inference_apis import classify, multi_inference, regress
+from serving.api.traced import traced_method
 from serving.errors import InvalidArgument, LoadFailed, ServingError, Unknown, as_text
 from serving.metrics import GRPC, OK
 from serving.models.config import from_proto
@@ -75,6 +77,8 @@ class GrpcApi:
             for service_name, methods in services.items()
             for name, (request_type, method) in methods.items()
         }
+        if traces.is_on():
+            self.methods = {path: traced_method(path, answer) for path, answer in self.methods.items()}
 
     def set_serving(self, is_serving: bool) -> None:
         """Set what grpc.health.v1 answers, for the whole server and for both services."""

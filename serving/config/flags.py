@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from common.installed import as_typed
 from serving.config import flag_values as read
 from serving.config.flag_values import NO_PATH
 from serving.errors import StartRefused
@@ -123,7 +124,7 @@ WITHOUT_EFFECT = {
 
 def parse(arguments: Sequence[str]) -> Flags:
     """Raises StartRefused, naming the flag, for anything unknown or impossible."""
-    parser = _Parser(prog="python -m serving", description=__doc__, allow_abbrev=False)
+    parser = _Parser(prog=as_typed("python -m serving"), description=__doc__, allow_abbrev=False)
     for flag in fields(Flags):
         parser.add_argument(f"--{flag.name}", default=flag.default, **flag.metadata)
     known, unknown = parser.parse_known_args(arguments)

@@ -52,6 +52,7 @@ MINE = [
     "autoscaling model-claim",
     "no-gpu queue keep-runs pull-secret",
     "gpu-runtime queue pull-secret",
+    "no-gpu queue keep-runs monitoring",
 ]
 KUBECTL = find("kubectl")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,7 +49,8 @@ def stack_config(*files: Path) -> dict[str, object]:
         pytest.skip("The stack is not read by Docker: no docker client on this machine")
     named = [part for file in files for part in ("-c", str(file))]
     command = ["docker", "stack", "config", *named]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environ = {**os.environ, "REGISTRY": "registry.example/"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     services: dict[str, object] = yaml.safe_load(done.stdout)["services"]
     return services
@@ -64,6 +67,85 @@ def test_docker_reads_the_stack_with_every_addition(more: tuple[str, ...]) -> No
     assert set(services) == {
         each.service for each in read_swarm(SWARM / "pixelcost.yaml", *(SWARM / m for m in more))
     }
+
+
+def documented(language: str = "sh") -> list[str]:
+    """The blocks of docs/swarm.md that read or write pixelcost.env."""
+    text = (ROOT / "docs" / "swarm.md").read_text("utf-8")
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block for block in found if "pixelcost.env" in block]
+
+
+def test_every_documented_deploy_has_all_that_those_before_it_added_also_in_a_new_shell(tmp_path) -> None:
+    (tmp_path / "docker").write_text('#!/bin/sh\necho "$REGISTRY|$REPLICAS_1CPU|$*" >> said\n')
+    (tmp_path / "docker").chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for block in documented():  # a shell each
+        subprocess.run(["bash", "-ec", block], cwd=tmp_path, env=environ, check=True, timeout=60)
+    said = (tmp_path / "said").read_text().splitlines()
+    deploys = [line for line in said if "stack deploy" in line]
+    files = [set(re.findall(r"-c (\S+)", line)) for line in deploys]
+    assert all(before <= after for before, after in pairwise(files))
+    assert files[-1] == {f"deploy/swarm/{name}.yaml" for name in ("pixelcost", "token", "gpu")}
+    assert {line.partition("|")[0] for line in deploys} == {"registry.example/team/"}
+    assert deploys[-1].split("|")[1] == "3"
+
+
+def settings_of_commands() -> list[str]:
+    """What docs/compose.md sets before `docker compose`: "CPUSET_WEB=0 PORT=8080"."""
+    text = (ROOT / "docs" / "compose.md").read_text("utf-8")
+    return sorted(
+        {found.strip() for found in re.findall(r"((?:\b[A-Z][A-Z0-9_]*=\S+ )+)docker compose", text)}
+    )
+
+
+@pytest.mark.parametrize("settings", settings_of_commands())
+def test_compose_reads_its_file_with_the_settings_of_every_documented_command(settings: str) -> None:
+    environ = dict(part.split("=", 1) for part in settings.split())
+    read = json.loads(compose("config", "--format", "json", **environ))
+    unlike = json.dumps(read) != json.dumps(json.loads(compose("config", "--format", "json")))
+    assert unlike, "a variable that nothing in the file reads"
+    cores = {name: spec["cpuset"] for name, spec in read["services"].items() if "cpuset" in spec}
+    wanted = {
+        key: environ[name]
+        for key, name in (("image-resizer", "CPUSET_WEB"), ("tf-serving-8cpu", "CPUSET_8CPU"))
+        if name in environ
+    }
+    assert wanted.items() <= cores.items()
+
+
+def forgetful(text: str) -> list[str]:
+    """Commands after which the next deploy, or this one, takes something away from the stack `pixelcost`."""
+    deploys = re.findall(r"docker stack deploy [^`#\n]*\bpixelcost$", text, re.MULTILINE)
+    changes = re.findall(r"docker service (?:scale|update)[^`\n]* pixelcost_\S+", text)
+    return [line for line in deploys if "$STACK" not in line] + changes
+
+
+@pytest.mark.parametrize("name", ["swarm", "scaling", "compose"])
+def test_no_document_has_a_command_for_the_stack_that_a_later_deploy_undoes(name: str) -> None:
+    assert forgetful((ROOT / "docs" / f"{name}.md").read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "docker stack deploy -c deploy/swarm/pixelcost.yaml -c deploy/swarm/gpu.yaml pixelcost",
+        "docker service scale pixelcost_tf-serving-1cpu=3",
+        "docker service update --image tensorflow/serving:NEWER pixelcost_tf-serving-1cpu",
+    ],
+)
+def test_a_command_that_opened_the_page_or_lost_replicas_would_be_found(command: str) -> None:
+    assert forgetful(f"```sh\n{command}\n```") == [command]
+
+
+def test_a_stack_is_not_deployed_by_a_shell_that_does_not_know_the_registry() -> None:
+    if not shutil.which("docker"):
+        pytest.skip("The stack is not read by Docker: no docker client on this machine")
+    environ = {name: value for name, value in os.environ.items() if name != "REGISTRY"}
+    command = ["docker", "stack", "config", "-c", str(SWARM / "pixelcost.yaml")]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "REGISTRY is missing a value" in done.stderr
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -55,6 +55,11 @@ def wrong_health_port(service: str) -> Callable[[Services], None]:
     return change
 
 
+def no_driver(services: Services) -> None:
+    test = services[GPU]["healthcheck"]["test"]
+    test[-1] = "exec 3<>" + test[-1].partition("exec 3<>")[2]
+
+
 MISTAKES: dict[str, tuple[str, Callable[[Services], None], str]] = {
     "privileged": ("compose", put(SERVER, "privileged", value=True), "keys"),
     "processes of the host": ("compose", put(WEB, "pid", value="host"), "keys"),
@@ -79,6 +84,8 @@ MISTAKES: dict[str, tuple[str, Callable[[Services], None], str]] = {
     "a page without /tmp": ("compose", drop(WEB, "tmpfs"), "scratch"),
     "a server without /tmp": ("compose", drop(SERVER, "tmpfs"), "scratch"),
     "a stack's page without /tmp": ("swarm", drop(WEB, "volumes", 1), "scratch"),
+    "a page whose /tmp has no end": ("compose", put(WEB, "tmpfs", value=["/tmp"]), "scratch"),
+    "a stack's page whose /tmp has no end": ("swarm", drop(WEB, "volumes", 1, "tmpfs"), "scratch"),
     "open to the network": ("compose", put(WEB, "ports", 0, "host_ip", value="0.0.0.0"), "published"),
     "another port": ("swarm", put(WEB, "ports", 0, "target", value=30501), "published"),
     "never restarted": ("compose", put(SERVER, "restart", value="no"), "restarts"),
@@ -103,6 +110,20 @@ MISTAKES: dict[str, tuple[str, Callable[[Services], None], str]] = {
     "token of root": ("swarm", put(WEB, "secrets", 0, "uid", value="0"), "token"),
     "token for all": ("swarm", put(WEB, "secrets", 0, "mode", value=0o444), "token"),
     "shared cores": ("compose", put(SERVER, "cpuset", value="0-7"), "cores"),
+    "the page on a server's cores": ("compose", put(WEB, "cpuset", value="0-1"), "cores"),
+    "the page on any cores": ("compose", drop(WEB, "cpuset"), "cores"),
+    "all memory": ("compose", drop(SERVER, "mem_limit"), "resources"),
+    "all processes": ("compose", drop(WEB, "pids_limit"), "resources"),
+    "more memory than a node has": (
+        "swarm",
+        put(SERVER, "deploy", "resources", "reservations", "memory", value="2T"),
+        "resources",
+    ),
+    "killed at once": ("swarm", put(SERVER, "stop_grace_period", value="0s"), "ends"),
+    "a page killed while it ends": ("swarm", drop(WEB, "stop_grace_period"), "ends"),
+    "a minute for nothing": ("compose", put(SERVER, "stop_grace_period", value="10m0s"), "ends"),
+    "replaced while it loads": ("compose", put(SERVER, "healthcheck", "start_period", value="1s"), "loading"),
+    "a GPU that need not be there": ("swarm", no_driver, "health"),
     "any cores": ("compose", drop(SERVER, "cpuset"), "cores"),
     "a tenth of a CPU": (
         "swarm",

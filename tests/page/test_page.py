@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from tests.support.odd_photos import photo
+from tests.support.photo_files.boxes import heic
 from tests.support.processes.app_process import CAT, free_port, running_app
 from tests.support.processes.browser import SMALL, visiting
 
@@ -65,6 +67,21 @@ def test_a_photo_can_be_pasted_and_dropped_anywhere(visit, way):
     )
     page.locator("#photo-facts", has_text="451 × 300 px").wait_for()
     assert page.locator("#photo-name").inner_text() == "from elsewhere.png"
+
+
+def test_a_pasted_heic_without_a_type_is_measured_and_then_described_as_the_server_read_it(visit):
+    """Chromium can't decode it, and names no type where the system knows none."""
+    page = visit.open("/?sizes=64&fmt=jpeg&repeat=6")
+    page.evaluate(
+        """(bytes) => {
+          const data = new DataTransfer();
+          data.items.add(new File([Uint8Array.from(bytes)], "IMG_1.HEIC", { type: "" }));
+          document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+        }""",
+        list(heic(photo(120, 90))),
+    )
+    page.locator("#photo-name", has_text="IMG_1.HEIC").wait_for()
+    page.locator("#photo-facts", has_text=re.compile("^HEIC, 120 × 90 px, ")).wait_for()
 
 
 def test_pasted_text_is_told_from_an_image(visit):

@@ -121,7 +121,16 @@ def test_the_protocol_messages_load_without_tensorflows_runtime():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "common").glob("*.py")), ids=lambda path: path.name)
 def test_what_all_folders_share_depends_on_nothing_but_python(path):
-    assert {name.split(".")[0] for name in imported(path)} <= {*sys.stdlib_module_names, "common"}
+    if path.name != "otlp.py":  # loaded only if traces are on: the next test
+        assert {name.split(".")[0] for name in imported(path)} <= {*sys.stdlib_module_names, "common"}
+
+
+def test_only_one_file_imports_opentelemetry_and_no_file_imports_that_one():
+    folders = (*MAY_IMPORT, "httpserver", "gateway", "jobs")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    named = {path.relative_to(ROOT).as_posix(): " ".join(imported(path)) for path in paths}
+    assert [path for path, names in named.items() if "opentelemetry" in names] == ["common/otlp.py"]
+    assert [path for path, names in named.items() if "common.otlp" in names] == []
 
 
 def test_importing_the_experiment_needs_no_web_framework():

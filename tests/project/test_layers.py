@@ -10,7 +10,10 @@ import pytest
 from tests.support.imports import SCRIPTS, circle_in, python_imports, script_imports
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKED = ("common", "experiment", "gateway", "httpserver", "jobs", "loadtest", "webapp", "serving", "models")
+CHECKED = (
+    *("common", "experiment", "gateway", "httpserver", "jobs", "loadtest", "models", "pixelcost"),
+    *("serving", "webapp"),
+)
 TOOLS = ("bench", "fuzz", "tools")  # may import everything
 EXCEPTIONS = {
     ("serving", "experiment"): "the package of the next line, which is empty",

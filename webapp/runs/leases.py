@@ -15,6 +15,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from webapp.metrics import Metrics
 from webapp.runs.live_run import LiveRun
 from webapp.runs.queue import LOOK_AGAIN_S, RunQueue
 from webapp.storage_errors import is_busy
@@ -33,10 +34,16 @@ class Leases:
     """Renews the leases of one process, and ends runs. `headline` is Reports.headline()."""
 
     def __init__(
-        self, store: Store, queue: RunQueue, headline: Callable[[str], str | None], runs_at_once: int
+        self,
+        store: Store,
+        queue: RunQueue,
+        metrics: Metrics,
+        headline: Callable[[str], str | None],
+        runs_at_once: int,
     ):
         self._store = store
         self._queue = queue
+        self._metrics = metrics
         self._headline = headline
         self._runs_at_once = runs_at_once
         self._stop = threading.Event()
@@ -138,4 +145,5 @@ class Leases:
             self._store.append(run.id, [event], run.requests_done, run.requests_failed)
             self._store.change(run.id, state="failed", failure=RESTARTED, finished_at=time.time())
             self._store.leases.release(run.id)
+            self._metrics.finished("failed")
             self._orphans.remove(run.id)

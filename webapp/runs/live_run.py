@@ -11,6 +11,7 @@ from typing import Any
 from experiment.errors import ImageRefused, VariantsRefused
 from webapp.metrics import Metrics
 from webapp.runs.recorder import Recorder
+from webapp.runs.run_trace import RunTrace
 from webapp.store.store import Store
 from webapp.worker.large_photos import TURN_PATIENCE_S, LargePhotoBusy
 from webapp.worker.pipe import Accepted, Ended, Job, Json, LargePhoto, LargePhotoDone, Message, Refusal, Task
@@ -30,15 +31,18 @@ class LiveRun:
         store: Store,
         metrics: Metrics,
         large: threading.Lock | None = None,
+        trace: RunTrace | None = None,
     ):
         self.id = run_id
         self.state = "queued"
+        self.began = time.monotonic()
         self.cancelled = threading.Event()
         self.ended = threading.Event()
         self._process = process
         self._messages = process.messages()
         self._store = store
         self._metrics = metrics
+        self._trace = trace  # None: nobody traces this run
         self._recorder = Recorder(run_id, store, metrics, process.read)
         self.log = self._recorder.log
         self._large = large or threading.Lock()  # held while a large photo is decoded, by one run of all
@@ -63,6 +67,8 @@ class LiveRun:
                 self._process.say("read")
                 answer = next(self._messages, None)
         if isinstance(answer, Accepted):
+            if self._trace:
+                self._trace.step("read photo")
             self._recorder.begin(answer)
             return answer
         exit_code = self._process.close()
@@ -90,6 +96,8 @@ class LiveRun:
         self._started = time.monotonic()
         self.state = "running"
         self.log.add("state", {"state": "running", "position": 0, "text": opening})
+        if self._trace:
+            self._trace.step("wait for turn")
         self._process.say("go")
         too_long = {
             "code": "too_long",
@@ -113,6 +121,8 @@ class LiveRun:
                 self._end = message
             case _:
                 self._recorder.record(message)
+                if self._trace:
+                    self._trace.took(message)
 
     def _wait_for_turn(self) -> None:
         """Wait until no other run decodes a large photo; then let the process read this one again."""
@@ -172,6 +182,8 @@ class LiveRun:
         self.log.flush()
         self.state = end.state
         self._metrics.finished(end.state)
+        if self._trace:
+            self._trace.ended(self.id, end.state, str(end.failure["message"]) if end.failure else None)
 
     def _early_end(self) -> Ended:
         """How a run ended whose process did not say so."""

@@ -21,6 +21,7 @@ from webapp.runs.leases import Leases
 from webapp.runs.live_run import LiveRun
 from webapp.runs.one_answer import SingleRequests, answer
 from webapp.runs.queue import RunQueue
+from webapp.runs.run_trace import RunTrace
 from webapp.runs.submission import Submission
 from webapp.storage_errors import is_busy, is_no_room
 from webapp.store.store import Store
@@ -65,7 +66,7 @@ class RunManager:
         self._metrics = metrics
         self._spare = SpareProcess(worker_command)
         self.queue = RunQueue(settings.runs_at_once, settings.queue_length)
-        self.leases = Leases(store, self.queue, headline, settings.runs_at_once)
+        self.leases = Leases(store, self.queue, metrics, headline, settings.runs_at_once)
         self.single_requests = SingleRequests(lambda: self.queue.is_measuring, store.leases.someone_measures)
         self._large = threading.Lock()  # see large_photos.py
         self._stop = threading.Event()
@@ -94,11 +95,13 @@ class RunManager:
         submission when it ends; if this raises, the caller does.
         """
         settings = self._settings
-        task = Task(submission.job, plan, tuple(backends), settings.max_bytes, settings.max_pixels)
+        trace = RunTrace.begun()
+        header = trace.context.traceparent if trace else None
+        task = Task(submission.job, plan, tuple(backends), settings.max_bytes, settings.max_pixels, header)
         try:
             with self.queue.place():
                 run_id, process = secrets.token_hex(8), self._spare.take()
-                live = LiveRun(run_id, process, self._store, self._metrics, self._large)
+                live = LiveRun(run_id, process, self._store, self._metrics, self._large, trace)
                 try:
                     accepted = live.accept(task, submission.content, settings.read_timeout_s)
                     check_request_count(accepted.requests_planned, settings.max_requests)
@@ -108,6 +111,7 @@ class RunManager:
                 except BaseException:
                     live.abandon()
                     raise
+                self._metrics.expect(info.name for info in task.asked)
                 self.queue.enter(live)
                 self._begin(live, submission)
         finally:

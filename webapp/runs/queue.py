@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -112,6 +113,17 @@ class RunQueue:
     def length(self) -> int:
         """Runs that wait."""
         return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """Runs that measure; one that waits for a run of another web process does not."""
+        return sum(live.state == "running" for live in self.alive())
+
+    @property
+    def oldest_wait_s(self) -> float:
+        """How long the run that waits longest has waited; 0 if none waits."""
+        now = time.monotonic()
+        return max((now - live.began for live in self.alive() if live.state == "queued"), default=0.0)
 
     def _announce(self) -> None:
         for position, waiting in enumerate(self._waiting, start=1):

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from experiment.errors import PixelcostError
 from experiment.records import LIVE_STATES, Thumb
 from webapp.storage_errors import is_no_room
+from webapp.store.database import open_database, sqlite_path
 from webapp.store.disk_reserve import DiskReserve
 from webapp.store.leases import StoredLeases
 from webapp.store.rows import (
@@ -34,16 +35,7 @@ from webapp.store.rows import (
 )
 from webapp.store.same_photo import photo_hashes
 from webapp.store.sample import SAMPLE_ID, sample
-from webapp.store.tables import (
-    blobs,
-    events,
-    follow_ups,
-    leases,
-    open_database,
-    runs,
-    sqlite_path,
-    thumbs,
-)
+from webapp.store.tables import blobs, events, follow_ups, leases, runs, thumbs
 from webapp.store.thumbs import StoredThumbs, add_thumbs
 
 __all__ = ["Event", "Follows", "HistoryRow", "NoSuchRun", "Store", "StoredRun"]

@@ -42,7 +42,7 @@ class Uploads:
     def __init__(self, settings: Settings):
         self._settings = settings
         self._limits = Limits(max_bytes=settings.max_bytes, max_pixels=settings.max_pixels)
-        self._slots = UploadSlots(max(2, settings.threads // 4 + 1))
+        self._slots = UploadSlots(settings.uploads_at_once)
 
     @contextmanager
     def photo(self, request: Request, known_fields: frozenset[str] | None) -> Iterator[Submission]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final
 
+from common import traces
 from experiment.codec import to_dict
 from experiment.errors import PixelcostError
 from experiment.images.read import read_image
@@ -58,6 +59,7 @@ def main() -> None:
     if not line:
         return  # it was a spare, and is not needed
     task = task_in(line)
+    traces.follow(task.traceparent)
     parts = [_read(pipe, size_bytes) for size_bytes in task.job.part_sizes_bytes]
     parent = Parent(pipe, sys.stdout.buffer)
     parent.listen()

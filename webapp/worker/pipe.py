@@ -170,6 +170,7 @@ class Task(Generic[Job_co]):
     backends: tuple[BackendInfo, ...]
     max_bytes: int  # of one photo
     max_pixels: int
+    traceparent: str | None = None  # of the run's span; None: nobody traces it
 
     @property
     def limits(self) -> Limits:
@@ -196,7 +197,8 @@ def task_in(line: bytes) -> Task[Job]:
         replace(from_dict(BackendInfo, row), url=url)
         for row, url in zip(keys["backends"], keys["urls"], strict=True)
     )
-    return Task(job, from_dict(Plan, keys["plan"]), backends, keys["max_bytes"], keys["max_pixels"])
+    plan, rest = from_dict(Plan, keys["plan"]), ("max_bytes", "max_pixels", "traceparent")
+    return Task(job, plan, backends, *(keys[name] for name in rest))
 
 
 MESSAGES: Final[dict[str, type[Message]]] = {}  # by event

@@ -254,6 +254,7 @@ async function refresh() {
 
 function showSoFar(report) {
   update({ report });
+  tellWhatTheServerRead(report);
   drawing ||= drawResults().catch(() => null).finally(() => (drawing = null));
 }
 
@@ -371,12 +372,23 @@ function showSetupOf(report) {
   if (!asUploaded) showSource(report);
 }
 
+/** Of a photo that this browser can't decode, as HEIC, nothing was known when it was chosen. */
+function tellWhatTheServerRead({ source }) {
+  const { photo, run } = state;
+  if (!photo || photo.width_px || photo.facts || photo.set || photo !== run?.photo || !source.width_px) return;
+  photo.facts = sourceFacts(source); // in place: it is still the photo of this run
+  setText(part("photoFacts"), photo.facts);
+}
+
+/** "HEIC, 4032 × 3024 px, 1.9 MB". */
+const sourceFacts = (source) => `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
+
 /** The intake of a run whose photo can't be sent again: what it was, without its picture. */
 function showSource(report) {
   const { source } = report;
   const facts = report.photo_set
     ? setFacts(report.photo_set, source.name)
-    : `${formatName(source.media_type.replace("image/", ""))}, ${photoFacts(source)}`;
+    : sourceFacts(source);
   showPhotoLine({ name: source.name, facts: report.imported ? `${facts}. ${importedWords(report)}` : facts, url: "" });
 }
 

@@ -268,7 +268,7 @@ export async function useSample(chosen = true) {
 
 /** An image out of the clipboard, or a word about what it holds instead. */
 export function takePaste(files, types) {
-  const images = files.filter((file) => file.type.startsWith("image/"));
+  const images = files.filter((file) => file.type.startsWith("image/") || !file.type); // as of HEIC where nothing reads it
   if (images.length) return takeFiles(images);
   if (!types.length) return notice({ title: "The clipboard is empty.", detail: "" });
   return notice({ title: "The clipboard holds text, not an image.", detail: "" });

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import yaml
@@ -24,7 +25,12 @@ Table = list[tuple[Callable[[Objects], None], str]]
 
 def right() -> Objects:
     """k8s/ with the autoscaler of the 1-CPU server, and with the component `queue`."""
-    objects = copy.deepcopy(manifests.read())
+    return copy.deepcopy(_right())
+
+
+@cache  # reading the files takes ten times as long as checking them
+def _right() -> Objects:
+    objects = manifests.read()
     objects.append(next(yaml.safe_load_all(SCALERS.read_text("utf-8"))))
     del manifests.one(objects, "Deployment", "tf-serving-1cpu")["spec"]["replicas"]
     return with_queue(objects)

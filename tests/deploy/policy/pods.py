@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.deploy.policy.objects import Cluster, Object, pod_of, where
+from tests.deploy.policy.objects import Cluster, Object, only_serves, pod_of, where
 
 VOLUMES = {
     "configMap",
@@ -101,9 +101,12 @@ def _service_links(cluster: Cluster) -> Found:
 
 
 def _limits(cluster: Cluster) -> Found:
+    shared = may_share(cluster)
     for place, _, container in cluster.containers():
         resources = container.get("resources", {})
         requests, limits = resources.get("requests"), resources.get("limits", {})
+        if place in shared:
+            requests = {**(requests or {}), "cpu": limits.get("cpu")}
         if requests != limits or not {"cpu", "memory"} <= limits.keys():
             yield (
                 place,
@@ -111,8 +114,21 @@ def _limits(cluster: Cluster) -> Found:
             )
 
 
+def may_share(cluster: Cluster) -> set[str]:
+    """Places of the containers that need no cores of their own, as nobody measures them."""
+    return {
+        f"{where(each)}/{container['name']}"
+        for each in cluster.workloads("serving")
+        if only_serves(each)
+        for container in pod_of(each)["spec"]["containers"]
+    }
+
+
 def _whole_cpus(cluster: Cluster) -> Found:
+    shared = may_share(cluster)
     for place, _, container in cluster.containers():
+        if place in shared:
+            continue
         cpu = str(container.get("resources", {}).get("limits", {}).get("cpu", ""))
         if not cpu.isdigit() or int(cpu) < 1:
             yield place, f"has {cpu or 'no'} CPUs; only whole ones can be its own"

@@ -77,9 +77,23 @@ def _allowed(cluster: Cluster, server: Object, peer: Mapping[str, Any]) -> set[P
     clients = [each for component in CLIENTS for each in cluster.workloads(component)]
     if any(_meets([peer], client) for client in clients) or _is_client(peer):
         return {GRPC, REST}
+    offered = _exposed(cluster, server)
     if peer.keys() == {"namespaceSelector"} and _chosen(peer["namespaceSelector"]).keys() == {NAME}:
-        return {REST}  # Prometheus, which reads the metrics there
-    return {GRPC} if not peer and _has_route(cluster, server) else set()
+        # Prometheus, which reads the metrics there, or a gateway, whose pods are in a namespace of their own
+        return {REST, *offered} | ({GRPC} if _has_route(cluster, server) else set())
+    return offered if peer and all(peer.values()) else set()
+
+
+def _exposed(cluster: Cluster, server: Object) -> set[Port]:
+    """The ports at which a Service for other clients leads to a model server."""
+    found = [each for each in cluster.of("Service") if labels(each).get(COMPONENT) == "expose"]
+    numbers = {"grpc": GRPC, "rest": REST}
+    return {
+        numbers[port["name"]]
+        for each in found
+        if server in cluster.selected(each["spec"]["selector"])
+        for port in each["spec"]["ports"]
+    }
 
 
 def _is_client(peer: Mapping[str, Any]) -> bool:
@@ -89,7 +103,7 @@ def _is_client(peer: Mapping[str, Any]) -> bool:
 
 
 def _has_route(cluster: Cluster, server: Object) -> bool:
-    """Whether a gateway leads to a server; its pods are in a namespace of their own."""
+    """Whether a gateway leads to a server."""
     rules = [rule for route in cluster.of("GRPCRoute") for rule in route["spec"]["rules"]]
     return name_of(server) in {ref["name"] for rule in rules for ref in rule["backendRefs"]}
 
@@ -109,8 +123,11 @@ def met(rules: Iterable[Mapping[str, Any]], key: str, workload: Object) -> set[P
 
 def _names(cluster: Cluster) -> Found:
     for web in cluster.workloads("web"):
-        rules = [rule for rule in rules_of(cluster, web, "egress") if DNS_NAMESPACE in (rule.get("to") or ())]
-        if not any(_ports(rule) >= DNS for rule in rules):
+        ways = ((DNS_NAMESPACE, DNS), *((pods, DNS_BEHIND) for pods in DNS_PODS))
+        rules = rules_of(cluster, web, "egress")
+        if not any(
+            peer in (rule.get("to") or ()) and _ports(rule) >= ports for rule in rules for peer, ports in ways
+        ):
             yield where(web), "can't ask the cluster's DNS for names, over UDP and TCP"
 
 

@@ -244,6 +244,15 @@ def test_photos_of_a_set_that_could_not_be_used_are_named():
     assert (found.exit_code, found.notes) == (0, ("1 photo could not be used. cut.heic ends early.",))
 
 
+def test_a_baseline_backend_that_was_down_is_said_to_have_been():
+    cells = [*answered(times(30)), *answered(times(10), SMALL.id)]
+    down = backend("old", state="down", detail="No answer at old:8500. Is the server running?")
+    found = judged(run(cells, backends=(down, backend())), SLOWER)
+    assert found.verdicts[0].reason == (
+        "The baseline has no original on old. old: No answer at old:8500. Is the server running?"
+    )
+
+
 SLOWER = '[baseline]\nbackend = "old"\nmax_slower_percent = 2'
 
 

@@ -17,8 +17,9 @@ from webapp.config import read_settings, rows
 BOTH = {"cap_drop", "command", "deploy", "environment", "healthcheck", "image", "init", "ports", "read_only"}
 BOTH |= {"stop_grace_period", "user", "volumes"}
 PARTS = {"build", "cpuset", "depends_on", "entrypoint", "network_mode", "networks", "profiles", "restart"}
+LIMITS = {"mem_limit", "pids_limit"}
 KEYS = {  # everything else is refused: privileged, pid, devices, extra_hosts, ...
-    "compose": BOTH | PARTS | {"security_opt", "tmpfs"},
+    "compose": BOTH | PARTS | LIMITS | {"security_opt", "tmpfs"},
     "swarm": BOTH | {"logging", "secrets"},
 }
 MOUNTS = {  # by role: path in the container -> volume, and whether it is read only
@@ -33,6 +34,9 @@ RESTARTS = {
     "swarm": {WEB: "any", SERVING: "any", MODEL: "on-failure", API: "on-failure"},
 }
 KEEPER = "node.labels.pixelcost.data == true"  # the node with the volume of the runs
+DRIVER = "[[ -e /dev/nvidiactl ]] || "
+LEAST_LOADING_S = {SERVING: 120, API: 300}  # until a server that is not healthy yet is replaced
+ENDS_S = {WEB: (15, 60), SERVING: (10, 60), API: (15, 60)}  # the page closes its streams within ten
 HEALTH_PORT = "/dev/tcp/127.0.0.1/8501 "
 
 Found = Iterator[tuple[str, str]]
@@ -89,10 +93,14 @@ def _volumes(way: str, containers: Sequence[Container]) -> Found:
 
 def _scratch(way: str, containers: Sequence[Container]) -> Found:
     for each in containers:
-        rows_ = [row["target"] for row in each.spec.get("volumes", ()) if row["type"] == "tmpfs"]
-        found = {*rows_, *each.spec.get("tmpfs", ())}
-        if found - {"/tmp"} or (not found and each.role != MODEL):
-            yield each.service, f"may write to {found or 'nothing'}, not to /tmp"
+        found = dict(part.partition(":size=")[::2] for part in each.spec.get("tmpfs", ()))
+        for row in each.spec.get("volumes", ()):
+            if row["type"] == "tmpfs":
+                found[row["target"]] = row.get("tmpfs", {}).get("size")
+        if found.keys() - {"/tmp"} or (not found and each.role != MODEL):
+            yield each.service, f"may write to {list(found) or 'nothing'}, not to /tmp"
+        if not all(found.values()):
+            yield each.service, "may fill the memory of its host from /tmp"
 
 
 def _published(way: str, containers: Sequence[Container]) -> Found:
@@ -114,6 +122,8 @@ def _health(way: str, containers: Sequence[Container]) -> Found:
     for each in containers:
         if each.role == SERVING and not (each.health and HEALTH_PORT in str(each.health[-1])):
             yield each.service, "its health is not asked at the port that speaks HTTP"
+        if way == "swarm" and each.needs_gpu and DRIVER not in str(each.health):
+            yield each.service, "without NVIDIA's runtime it would serve on the CPU and be called a GPU"
         if each.role == API and "http://127.0.0.1:4343/readyz" not in str(each.health):
             yield each.service, "its health is not whether its models are ready"
         if each.spec.get("healthcheck", {}).get("disable"):
@@ -160,7 +170,7 @@ def _token_file(web: Container, path: str | None) -> Found:
 def _cores(way: str, containers: Sequence[Container]) -> Found:
     taken: set[int] = set()
     for each in containers:
-        if way == "compose" and each.role == SERVING and not each.needs_gpu:
+        if way == "compose" and each.role in {WEB, SERVING} and not each.needs_gpu:
             own = _numbers(each.spec.get("cpuset", ""))
             if not own or own & taken:
                 yield each.service, f"has no cores of its own: {sorted(own & taken) or 'any'}"
@@ -177,12 +187,43 @@ def _resources(way: str, containers: Sequence[Container]) -> Found:
     for each in containers:
         found = each.spec.get("deploy", {}).get("resources", {})
         reserved, limits = found.get("reservations", {}), found.get("limits", {})
+        least, most = (_bytes(part.get("memory", "0")) for part in (reserved, limits))
+        if way == "swarm" and not least <= most:
+            yield each.service, f"waits for {reserved['memory']}, more than its {limits['memory']}"
+        if way == "compose" and not each.spec.keys() >= LIMITS:
+            yield each.service, "may take all memory, or all processes, of its host"
         if each.role == API and not limits.keys() >= {"cpus", "memory"}:
             yield each.service, f"is limited in {list(limits) or 'nothing'}"
         if way == "swarm" and each.role not in {MODEL, API} and reserved.get("cpus") != limits.get("cpus"):
             yield each.service, f"may get {reserved.get('cpus')} of its {limits.get('cpus')} CPUs"
         if each.image.partition("@")[0].endswith("-gpu") != (_gpus(reserved) == 1):
             yield each.service, f"the image {each.image} goes with {_gpus(reserved)} GPUs"
+
+
+def _bytes(text: str) -> int:
+    """ "512M" as a number."""
+    return int(text.rstrip("KMGT")) * 1024 ** " KMGT".index(text[-1] if text[-1] in "KMGT" else " ")
+
+
+def _seconds(text: str) -> float:
+    """ "1m30s" as a number."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[hms])", text)
+    return sum(float(number) * {"h": 3600, "m": 60, "s": 1, "ms": 1e-3}[unit] for number, unit in parts)
+
+
+def _ends(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        least_s, most_s = ENDS_S.get(each.role, (0, 60))
+        if not least_s <= _seconds(each.spec.get("stop_grace_period", "10s")) <= most_s:
+            yield each.service, f"is not given {least_s} to {most_s} s to end"
+
+
+def _loading(way: str, containers: Sequence[Container]) -> Found:
+    for each in containers:
+        if _seconds(each.spec.get("healthcheck", {}).get("start_period", "")) < LEAST_LOADING_S.get(
+            each.role, 0
+        ):
+            yield each.service, "is replaced while it loads its model"
 
 
 def _gpus(reserved: Mapping[str, Any]) -> int:
@@ -223,4 +264,6 @@ RULES: Mapping[str, Rule] = {
     "cores": _cores,
     "resources": _resources,
     "spread": _spread,
+    "ends": _ends,
+    "loading": _loading,
 }

@@ -73,7 +73,7 @@ def swarm_services(*paths: Path) -> dict[str, Any]:
     """The specification of each service, by name."""
     services: dict[str, Any] = {}
     for path in paths or (ROOT / "deploy" / "swarm" / "pixelcost.yaml",):
-        text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", path.read_text("utf-8"))
+        text = re.sub(r"\$\{\w+(?::-([^}]*)|\?[^}]*)\}", r"\1", path.read_text("utf-8"))
         for name, spec in yaml.safe_load(text)["services"].items():
             before = services.get(name, {})
             spec |= {

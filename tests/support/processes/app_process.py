@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,15 @@ ROOT = Path(__file__).resolve().parents[3]
 CAT = ROOT / "static" / "samples" / "cat.png"
 READY = "Pixelcost is ready: "
 START_TIMEOUT_S = 240
+IN_CHECKOUT = (sys.executable, "-u", "-m", "webapp")
 
 
 class App:
     """A started app. `output` holds what it printed so far."""
 
-    def __init__(self, data_dir: Path, **environ: str):
+    def __init__(
+        self, data_dir: Path, command: Sequence[str] = IN_CHECKOUT, cwd: Path = ROOT, **environ: str
+    ):
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -36,8 +39,8 @@ class App:
         clean |= {"PORT": str(self.port), "PIXELCOST_DATA_DIR": str(data_dir)}
         clean |= environ
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "webapp"],
-            cwd=ROOT,
+            command,
+            cwd=cwd,
             env=clean,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -93,9 +96,11 @@ class App:
 
 
 @contextmanager
-def running_app(data_dir: Path, **environ: str) -> Iterator[App]:
+def running_app(
+    data_dir: Path, command: Sequence[str] = IN_CHECKOUT, cwd: Path = ROOT, **environ: str
+) -> Iterator[App]:
     """A ready app; ended, with its children, at the end."""
-    app = App(data_dir, **environ)
+    app = App(data_dir, command, cwd, **environ)
     try:
         app.wait_ready()
         yield app

@@ -105,7 +105,7 @@ def test_a_crash_is_answered_with_a_reference_that_the_log_has_too(
 def test_a_database_that_another_program_holds_is_busy_not_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.store.tables.PATIENCE_S", 0.1)
+    monkeypatch.setattr("webapp.store.database.PATIENCE_S", 0.1)
     with serving(tmp_path) as app:
         client = app.test_client()
         run_id = client.post("/api/runs", data=form()).json["id"]

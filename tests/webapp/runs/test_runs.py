@@ -222,7 +222,7 @@ def test_a_restart_ends_the_runs_that_it_interrupted(bench: Bench) -> None:
 def test_a_run_goes_on_while_another_program_holds_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.store.tables.PATIENCE_S", 0.1)
+    monkeypatch.setattr("webapp.store.database.PATIENCE_S", 0.1)
     bench = Bench(tmp_path)
     live = bench.submit("slow-cat.png", Plan(sizes_px=(32,), formats=("png",), warmups=1, repeats=20))
     eventually(lambda: live.log.progress.done)

@@ -200,7 +200,7 @@ def test_a_new_database_and_its_folder_are_for_their_owner_alone(tmp_path: Path)
 
 
 def test_runs_are_read_while_another_program_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webapp.store.tables.PATIENCE_S", 0.1)
+    monkeypatch.setattr("webapp.store.database.PATIENCE_S", 0.1)
     path = tmp_path / "runs.db"
     store = Store(f"sqlite:///{path}")
     add(store, "a")

@@ -16,11 +16,11 @@ from tests.support.deploy.dockerfile import API_PATH, PATH, all_stages, pairs, r
 from tests.support.deploy.image_builder import is_let_through
 from tests.support.imports import python_imports
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STAGES = all_stages()
 IMAGES = ("web", "serving", "model", "load", "jobs", "gateway", "api")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-LABELS = ("title", "description", "licenses", "version", "revision")
+LABELS = ("title", "description", "licenses", "version", "revision", "source")
 
 
 def hadolint(path: Path) -> str:
@@ -87,6 +87,38 @@ def test_an_image_runs_as_a_numeric_user_with_an_exec_command_and_says_what_it_i
 def test_the_images_carry_the_projects_version():
     for path in (PATH, API_PATH):
         assert f"ARG VERSION={PROJECT['version']}\n" in path.read_text("utf-8")
+
+
+def loose(text: str) -> list[str]:
+    """What a build of this Dockerfile would take as it happens to be on that day."""
+    lines = text.replace("\\\n", " ").splitlines()
+    installs = [
+        part for line in lines for part in re.split(r"&&|;", line) if re.search(r"\bpip\b.* install ", part)
+    ]
+    return [line for line in lines if line.startswith("# syntax=") and "@sha256:" not in line] + [
+        part.strip() for part in installs if "--require-hashes" not in part
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", [PATH, API_PATH, ROOT / "deploy" / "ray" / "Dockerfile"], ids=["all", "api", "ray"]
+)
+def test_a_build_takes_packages_by_their_hashes_and_no_parser_that_changes(path):
+    assert loose(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", "# syntax=docker/dockerfile:1\n"),
+        ("--require-hashes -r /requirements/web.txt", "-r /requirements/web.txt"),
+        ("--require-hashes -r /requirements/jobs.txt", "-r /requirements/jobs.txt"),
+    ],
+)
+def test_a_package_without_a_hash_and_a_floating_parser_would_be_found(old, new):
+    text = PATH.read_text("utf-8")
+    assert old in text
+    assert len(loose(text.replace(old, new, 1))) == 1
 
 
 def test_every_base_image_is_pinned_by_its_digest():

@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 CHANGES = (ROOT / "CHANGELOG.md").read_text("utf-8")
 FOLDERS = [path for folder in ("k8s", "deploy") for path in (ROOT / folder).rglob("*.*") if path.is_file()]
