@@ -54,5 +54,11 @@ def subjects() -> dict[str, Objects]:
     for name, values in VALUES.items():
         done = run(helm[0], "template", *RELEASE, "--values=-", values=values)
         assert done.returncode == 0, done.stderr
-        found[name] = read_objects(done.stdout)
+        found[name] = [each for each in read_objects(done.stdout) if not _is_of_a_test(each)]
     return found
+
+
+def _is_of_a_test(found: Mapping[str, Any]) -> bool:
+    """Whether `helm test` makes use of it alone: it is about no pod that stays."""
+    metadata = found["metadata"]
+    return "helm.sh/hook" in metadata.get("annotations", {}) or metadata["name"].endswith("-test")

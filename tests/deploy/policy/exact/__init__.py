@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.deploy.policy import Rule
-from tests.deploy.policy.exact import named, peers, programs, shape
+from tests.deploy.policy.exact import monitoring, named, peers, programs, shape
 
 EXACT: Mapping[str, Rule] = {
-    name: rule for part in (named, peers, shape, programs) for name, rule in part.RULES.items()
+    name: rule for part in (named, peers, shape, programs, monitoring) for name, rule in part.RULES.items()
 }

@@ -19,8 +19,9 @@ from tests.deploy.policy.objects import (
 )
 
 PART_OF = "app.kubernetes.io/part-of"
-COMPONENTS = {"web", "serving", "worker", "gateway", "queue"}
+COMPONENTS = {"web", "serving", "worker", "gateway", "queue", "monitoring"}
 AROUND = ("Service", "PodDisruptionBudget", "NetworkPolicy", "HorizontalPodAutoscaler", "ScaledObject")
+OF_SEVERAL = {"ServiceMonitor", "PrometheusRule", "ConfigMap"}  # kinds that may be about all servers
 OF_A_NAMESPACE = {"default-deny"}  # policies that belong to no workload
 NAMED_ONCE = (
     "containers",
@@ -55,7 +56,7 @@ def _labelled(cluster: Cluster) -> Found:
         if carried.get(PART_OF) != "pixelcost" or carried.get(COMPONENT) not in COMPONENTS:
             yield where(each), f"is labelled {dict(carried)}"
         apps = {labels(found).get("app") for found in cluster.workloads()}
-        if "app" in carried and each.get("kind") != "ServiceMonitor" and carried["app"] not in apps:
+        if "app" in carried and each.get("kind") not in OF_SEVERAL and carried["app"] not in apps:
             yield where(each), f"carries the label app={carried['app']}, which no pod has"
         misspelt = [key for key in carried if key.startswith("app") and key not in _known_labels(cluster)]
         if misspelt:
