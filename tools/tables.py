@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 from experiment.report.method import DEFINITIONS, VALIDITY
@@ -16,6 +17,7 @@ from loadtest.results.load_json import SCHEMA
 from models.catalogue.table import CATALOGUE, DEFAULT
 from models.commands.list_models import COLUMNS, cells
 from serving.config.flags import FLAGS, THEIRS, WITHOUT_EFFECT
+from tools import chart_values
 from webapp.config import Row, rows
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -96,6 +98,11 @@ TABLES: Mapping[str, tuple[Path, Callable[[], str]]] = {
     "catalogue": (DOCS / "models.md", catalogue),
     "definitions": (DOCS / "numbers.md", definitions),
     "load keys": (DOCS / "load-files.md", load_keys),
+    "chart values": (chart_values.CHART / "README.md", chart_values.values),
+    **{
+        f"keys of {name}": (chart_values.CHART / "README.md", partial(chart_values.keys, part))
+        for name, part in chart_values.PARTS.items()
+    },
 }
 
 

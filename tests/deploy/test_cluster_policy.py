@@ -15,6 +15,7 @@ import yaml
 from tests.deploy.policy import problems
 from tests.deploy.policy.objects import Cluster, environment, main_container, name_of
 from tests.support.deploy import manifests
+from tests.support.deploy.cluster_programs import HOW_TO_GET_THEM, find
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = sorted((ROOT / "deploy" / "kustomize" / "overlays").iterdir())
@@ -28,9 +29,9 @@ MINE = [
     "autoscaling model-claim",
     "no-gpu queue keep-runs",
 ]
-KUBECTL = shutil.which("kubectl")
+KUBECTL = find("kubectl")
 
-built = pytest.mark.skipif(KUBECTL is None, reason="kubectl, which builds kustomizations, is not installed")
+built = pytest.mark.skipif(KUBECTL is None, reason=HOW_TO_GET_THEM)
 
 
 def build(folder: Path) -> list[dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,58 @@ from tests.deploy.mistakes import with_queue
 from tests.deploy.policy import problems
 from tests.deploy.policy.objects import Cluster, environment, flags, main_container, name_of
 from tests.support.deploy import manifests
+from tests.support.deploy.chart_objects import plain
 from tests.support.deploy.helm_render import CHART, render
+from tools.chart_values import described
 from webapp.config import read_settings
 
 CPU = {"name": "4 CPU", "service": "tf-serving-4cpu", "device": "cpu", "cpu": 4, "memory": "4Gi"}
 GPU = {"name": "T4", "service": "tf-serving-t4", "device": "gpu", "cpu": 6, "memory": "8Gi", "gpus": 1}
 CLAIM: dict[str, Any] = {"source": "claim", "claim": {"name": "models"}}
 GATEWAY = {"enabled": True, "parentRefs": [{"name": "front", "namespace": "gateways"}]}
+NAME = "kubernetes.io/metadata.name"  # the label that every namespace carries by itself
+CLIENTS: dict[str, Any] = {
+    "name": "clients",
+    "backend": "tf-serving-1cpu",
+    "grpc": {},
+    "rest": {},
+    "from": [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}],
+}
+FRACTION = {**CPU, "name": "0.2 CPU", "service": "tf-serving-small", "cpu": 0.2, "measure": False}
+OLD = {
+    **CPU,
+    "name": "2017",
+    "service": "serving",
+    "image": {"repository": "samnco/tf-models", "tag": "serving-1.0.2"},
+    "command": ["/serve.sh"],
+    "rest": False,
+    "measure": False,
+    "cpu": 0.2,
+}
+MORE: dict[str, Any] = {
+    "labels": {"team": "ml"},
+    "annotations": {"linkerd.io/inject": "enabled"},
+    "nodeSelector": {"pool": "serving"},
+    "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+    "priorityClassName": "high",
+    "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+    "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["registry.example"]}],
+    "extraEnv": [
+        {"name": "TF_CPP_MIN_LOG_LEVEL", "valueFrom": {"configMapKeyRef": {"name": "log", "key": "level"}}}
+    ],
+    "extraVolumes": [{"name": "certificates", "secret": {"secretName": "ca"}}],
+    "extraVolumeMounts": [{"name": "certificates", "mountPath": "/etc/ca", "readOnly": True}],
+    "extraInitContainers": [
+        {
+            "name": "wait",
+            "image": "busybox:1.37",
+            "resources": {
+                "requests": {"cpu": "1", "memory": "256Mi"},
+                "limits": {"cpu": "1", "memory": "256Mi"},
+            },
+        }
+    ],
+}
 DIGEST = "sha256:" + "0" * 64
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -75,7 +120,8 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "monitoring": {"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}},
     "default deny": {
-        "networkPolicy": {"defaultDeny": True, "webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+        "networkPolicy": {"defaultDeny": True, "webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+        "web": {"service": {"externalTrafficPolicy": "Local"}},
     },
     "large numbers": {
         "web": {"env": {"PIXELCOST_MAX_BYTES": 40_000_000, "PIXELCOST_MAX_RUN": 90.5}},
@@ -90,6 +136,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "metrics of a page that few reach": {
         "monitoring": {"enabled": True},
         "networkPolicy": {"webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+        "web": {"service": {"type": "ClusterIP"}},
     },
     "names that YAML takes for something else": {
         "host": "123",
@@ -128,16 +175,185 @@ GOOD: dict[str, dict[str, Any]] = {
             "kedaNamespace": "1",
         },
     },
+    "a private registry": {
+        "imagePullSecrets": [{"name": "regcred"}],
+        "serviceAccount": {
+            "create": True,
+            "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/r"},
+        },
+        "queue": {"enabled": True},
+    },
+    "an account that exists": {"serviceAccount": {"name": "ours"}},
+    "openshift": {
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        "networkPolicy": {"dns": {"namespace": "openshift-dns", "ports": [5353], "cidrs": []}},
+    },
+    "ipv6": {
+        "ip": {"families": ["IPv6"], "familyPolicy": "SingleStack"},
+        "networkPolicy": {"dns": {"cidrs": ["fd00::a/128"]}},
+        "backends": [{**CPU, "server": "embedded"}],
+        "queue": {"enabled": True, "backend": "tf-serving-4cpu"},
+    },
+    "pods with more": {
+        "web": {"pod": MORE},
+        "serving": {"pod": {**MORE, "labels": {"team": "ml", "cost": "a"}}},
+        "queue": {
+            "enabled": True,
+            "backend": "tf-serving-4cpu",
+            "pod": {"tolerations": [{"operator": "Exists"}]},
+        },
+        "backends": [{**CPU, "pod": {"labels": {"cost": "b"}, "tolerations": []}}],
+    },
+    "only servers of others": {
+        "backends": [],
+        "externalBackends": [
+            {"name": "KServe", "address": "flowers.models.svc:80", "targetPorts": [8080, 9000]},
+            {
+                "name": "OVMS",
+                "address": "10.1.2.3:9000",
+                "rest": 8000,
+                "model": "res/net",
+                "pricePerHour": 0.5,
+            },
+            {"name": "v6", "address": "[fd00::1]:9000"},
+            {"name": "beside", "address": "tf:8500"},
+            {"name": "far", "address": "tf.example.org:443", "to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]},
+        ],
+    },
+    "servers of others beside ours": {"externalBackends": [{"name": "old", "address": "tf:9000"}]},
+    "only servers": {
+        "web": {"enabled": False},
+        "backends": [CPU],
+        "serving": {"expose": [{**CLIENTS, "backend": "tf-serving-4cpu", "grpc": {"port": 9000}}]},
+        "monitoring": {"enabled": True},
+    },
+    "fractions": {
+        "backends": [
+            CPU,
+            {**FRACTION, "cpuRequest": 0.05},
+            {**FRACTION, "name": "x", "service": "x", "cpu": 1.5},
+        ],
+    },
+    "an old image": {"backends": [CPU, OLD], "model": {"batching": {"enabled": True}}},
+    "exposed": {"serving": {"expose": [CLIENTS]}},
+    "exposed at nodes": {
+        "serving": {
+            "expose": [
+                {
+                    **CLIENTS,
+                    "type": "NodePort",
+                    "externalTrafficPolicy": "Local",
+                    "from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+                    "rest": {"nodePort": 30900},
+                }
+            ]
+        }
+    },
+    "exposed by a load balancer": {
+        "serving": {
+            "expose": [
+                {
+                    **CLIENTS,
+                    "type": "LoadBalancer",
+                    "loadBalancerSourceRanges": ["192.0.2.0/24"],
+                    "annotations": {"service.beta.kubernetes.io/aws-load-balancer-scheme": "internal"},
+                }
+            ]
+        }
+    },
+    "exposed by ingress": {
+        "serving": {
+            "expose": [
+                {
+                    **CLIENTS,
+                    "ingressClassName": "nginx",
+                    "tlsSecret": "tls",
+                    "rest": {"host": "rest.example.org"},
+                    "grpc": {
+                        "host": "grpc.example.org",
+                        "annotations": {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"},
+                    },
+                }
+            ]
+        }
+    },
+    "exposed by gateway": {
+        "serving": {
+            "expose": [
+                {
+                    "name": "clients",
+                    "backend": "tf-serving-1cpu",
+                    "parentRefs": [{"name": "front", "namespace": "gateways"}, {"name": "own"}],
+                    "rest": {"host": "rest.example.org", "port": 80},
+                    "grpc": {"host": "grpc.example.org"},
+                }
+            ]
+        }
+    },
+    "servers asked directly": {
+        "networkPolicy": {"serversFrom": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}
+    },
+    "gateway elsewhere": {
+        "host": "pixelcost.example.org",
+        "gateway": {
+            **GATEWAY,
+            "grpc": {
+                "enabled": True,
+                "host": "g.x",
+                "from": [{"namespaceSelector": {"matchLabels": {NAME: "envoy"}}}],
+            },
+        },
+        "web": {"service": {"type": "ClusterIP"}},
+    },
+    "a database in its place": {
+        "web": {"database": {"secret": "db", "to": [{"podSelector": {"matchLabels": {"app": "postgres"}}}]}}
+    },
+    "the page calls a collector": {
+        "networkPolicy": {
+            "webTo": [
+                {
+                    "to": [{"podSelector": {"matchLabels": {"app": "otel"}}}],
+                    "ports": [{"port": 4317, "protocol": "TCP"}],
+                }
+            ]
+        }
+    },
+    "a slice of a gpu": {"backends": [{**GPU, "gpuResource": "nvidia.com/mig-1g.10gb"}]},
+    "another maker's gpu": {
+        "backends": [
+            {**GPU, "gpuResource": "amd.com/gpu", "image": {"repository": "own/tf-rocm", "tag": "2.19.1"}}
+        ]
+    },
+    "a page behind a load balancer": {
+        "web": {"service": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.0.2.0/24"]}}
+    },
     "everything": {
         "queue": {"enabled": True, "backend": "tf-serving-4cpu"},
         "host": "pixelcost.example.org",
         "gateway": GATEWAY,
         "monitoring": {"enabled": True},
         "networkPolicy": {"defaultDeny": True},
-        "model": {"versions": [3], "labels": {"stable": 3}, "batching": {"enabled": True}},
+        "model": {"versions": [1], "labels": {"stable": 1}, "batching": {"enabled": True}},
         "web": {"replicas": 2, "database": {"secret": "db"}},
         "backends": [CPU, GPU, {**CPU, "name": "own", "service": "tf-serving-own", "server": "embedded"}],
     },
+}
+
+# Values that open or loosen something on purpose: the rules that speak of it, and no others.
+LOOSENED = {
+    "openshift": {"non_root", "owner"},  # the cluster chooses the user
+    "pods with more": {"settings"},  # a variable that is no setting of the app
+    "only servers of others": {"servers"},  # no Service of this release
+    "servers of others beside ours": {"servers"},
+    "an old image": {
+        "probes",
+        "available",
+        "model",
+        "flags",
+        "ports",
+        "threads",
+    },  # it has no REST and no flags
+    "servers asked directly": {"quiet_servers"},
 }
 
 KEDA = {"kind": "keda", "max": 4, "prometheus": "http://prometheus:9090"}
@@ -177,6 +393,176 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "min 5 is above",
     ),
     "two versions of an image": ({"model": {"versions": [1, 2]}}, "an image brings one version"),
+    "a version that an image never has": ({"model": {"versions": [3]}}, "which is installed as 1"),
+    "nobody to ask": ({"backends": []}, "there would be nobody to ask"),
+    "nothing to install": (
+        {"web": {"enabled": False}, "backends": [], "externalBackends": [{"name": "a", "address": "b:1"}]},
+        "needs backends: nothing would be installed",
+    ),
+    "servers of others without a page": (
+        {"web": {"enabled": False}, "externalBackends": [{"name": "a", "address": "b:1"}]},
+        "need web.enabled: only the page asks them",
+    ),
+    "a way to no page": (
+        {"web": {"enabled": False}, "host": "a.b", "ingress": {"enabled": True}},
+        "ingress.enabled needs web.enabled",
+    ),
+    "nothing to measure": ({"backends": [FRACTION]}, "all have measure: false"),
+    "a fraction that is measured": ({"backends": [{**FRACTION, "measure": True}]}, "cpu"),
+    "less than a request": ({"backends": [CPU, {**FRACTION, "cpuRequest": 0.5}]}, "cpuRequest is above cpu"),
+    "a request of a measured server": ({"backends": [{**CPU, "cpuRequest": 1}]}, "cpuRequest|not"),
+    "two with the name of a server of others": (
+        {"backends": [CPU], "externalBackends": [{"name": "4 CPU", "address": "a:1"}]},
+        "externalBackends: the name 4 CPU is listed twice",
+    ),
+    "a server of others whose place nobody knows": (
+        {"externalBackends": [{"name": "far", "address": "tf.example.org:443"}]},
+        "name them in `to`, as NetworkPolicy peers",
+    ),
+    "a server of others without a port": ({"externalBackends": [{"name": "a", "address": "b"}]}, "address"),
+    "exposed to nobody": (
+        {"serving": {"expose": [{**CLIENTS, "from": []}]}},
+        "name who may ask in `from`, as NetworkPolicy peers; nobody else passes",
+    ),
+    "exposed to a peer that says nothing": ({"serving": {"expose": [{**CLIENTS, "from": [{}]}]}}, "from"),
+    "exposing nobody": (
+        {"serving": {"expose": [{**CLIENTS, "backend": "tf-serving-2cpu"}]}},
+        "no backend has the service tf-serving-2cpu",
+    ),
+    "exposing nothing": (
+        {"serving": {"expose": [{k: v for k, v in CLIENTS.items() if k not in ("grpc", "rest")}]}},
+        "offers neither grpc nor rest",
+    ),
+    "exposing REST that is not there": (
+        {"backends": [CPU, OLD], "serving": {"expose": [{**CLIENTS, "backend": "serving"}]}},
+        r"serving has no REST \(rest: false\)",
+    ),
+    "exposed twice": ({"serving": {"expose": [CLIENTS, CLIENTS]}}, "the name clients is taken"),
+    "exposed under the name of a server": (
+        {"serving": {"expose": [{**CLIENTS, "name": "tf-serving-8cpu"}]}},
+        "the name tf-serving-8cpu is taken by another Service",
+    ),
+    "exposed by two ways": (
+        {
+            "serving": {
+                "expose": [
+                    {
+                        **CLIENTS,
+                        "ingressClassName": "a",
+                        "parentRefs": [{"name": "b"}],
+                        "rest": {"host": "a.b"},
+                    }
+                ]
+            }
+        },
+        "two ways for one name",
+    ),
+    "a host without a way": (
+        {"serving": {"expose": [{**CLIENTS, "rest": {"host": "a.b"}}]}},
+        "a host needs ingressClassName or parentRefs",
+    ),
+    "a way without a host": (
+        {"serving": {"expose": [{**CLIENTS, "ingressClassName": "nginx"}]}},
+        "ingressClassName and parentRefs need a host",
+    ),
+    "a certificate at a gateway": (
+        {
+            "serving": {
+                "expose": [
+                    {**CLIENTS, "tlsSecret": "t", "parentRefs": [{"name": "b"}], "rest": {"host": "a.b"}}
+                ]
+            }
+        },
+        "tlsSecret belongs to ingressClassName",
+    ),
+    "a port of nodes without them": (
+        {"serving": {"expose": [{**CLIENTS, "rest": {"nodePort": 30900}}]}},
+        "nodePort and externalTrafficPolicy need the type NodePort",
+    ),
+    "exposed to addresses that nobody sees": (
+        {
+            "serving": {
+                "expose": [{**CLIENTS, "type": "NodePort", "from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]
+            }
+        },
+        "needs externalTrafficPolicy: Local",
+    ),
+    "ranges without a balancer": (
+        {"serving": {"expose": [{**CLIENTS, "loadBalancerSourceRanges": ["10.0.0.0/8"]}]}},
+        "needs the type LoadBalancer",
+    ),
+    "clients by addresses that the page never sees": (
+        {"networkPolicy": {"webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+        "needs web.service.externalTrafficPolicy: Local",
+    ),
+    "a policy for traffic that is not there": (
+        {"web": {"service": {"type": "ClusterIP", "externalTrafficPolicy": "Local"}}},
+        "externalTrafficPolicy needs the type NodePort or LoadBalancer",
+    ),
+    "the page's ranges without a balancer": (
+        {"web": {"service": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}}},
+        "web.service.loadBalancerSourceRanges needs the type LoadBalancer",
+    ),
+    "calls to everybody": ({"networkPolicy": {"webTo": [{"to": [], "ports": [{"port": 443}]}]}}, "to"),
+    "half a user": (
+        {"podSecurityContext": {"runAsUser": None}},
+        "give runAsUser, runAsGroup and fsGroup, or set all three to null",
+    ),
+    "root": ({"podSecurityContext": {"runAsUser": 0}}, "runAsUser"),
+    "a variable twice": (
+        {"web": {"env": {"TZ": "UTC"}, "pod": {"extraEnv": [{"name": "TZ", "value": "a"}]}}},
+        "TZ is set by the chart or by web.env",
+    ),
+    "a readable token": (
+        {"web": {"pod": {"extraEnv": [{"name": "PIXELCOST_TOKEN", "value": "a"}]}}},
+        "PIXELCOST_TOKEN is set by the chart",
+    ),
+    "a server's variable twice": (
+        {"serving": {"pod": {"extraEnv": [{"name": "CUDA_CACHE_PATH", "value": "/x"}]}}},
+        "CUDA_CACHE_PATH is set by the chart",
+    ),
+    "another app": ({"web": {"pod": {"labels": {"app": "x"}}}}, "app is the chart's own"),
+    "no names at all": ({"web": {"pod": {"dnsPolicy": "None"}}}, "None needs dnsConfig with nameservers"),
+    "monitoring under another app": (
+        {"monitoring": {"enabled": True, "labels": {"app": "x"}}},
+        "propertyName 'app'",
+    ),
+    "flags of a command": (
+        {"backends": [CPU, {**OLD, "flags": ["--x=1"]}]},
+        "a command of your own takes args",
+    ),
+    "arguments of nothing": ({"backends": [{**CPU, "args": ["a"]}]}, "args belong to a command"),
+    "a command without its image": (
+        {"backends": [CPU, {k: v for k, v in OLD.items() if k != "image"}]},
+        "a command of your own needs the image",
+    ),
+    "a command beside a server": (
+        {"backends": [CPU, {**OLD, "server": "embedded"}]},
+        "server chooses the command",
+    ),
+    "versions for a command": (
+        {"model": {**CLAIM, "versions": [1]}, "backends": [CPU, OLD]},
+        "reach only servers that the chart starts",
+    ),
+    "no REST in TensorFlow Serving": (
+        {"backends": [{**CPU, "rest": False}]},
+        "TensorFlow Serving always has REST",
+    ),
+    "another maker's gpu with the stock image": (
+        {"backends": [{**GPU, "gpuResource": "amd.com/gpu"}]},
+        "the stock image is for NVIDIA's GPUs",
+    ),
+    "a misspelt gpu": ({"backends": [{**GPU, "gpuResource": "nvidia.com/gpus"}]}, "gpuResource"),
+    "a gpu's name without a gpu": (
+        {"backends": [{**CPU, "gpuResource": "nvidia.com/gpu"}]},
+        "gpuResource|not",
+    ),
+    "a pull secret by name alone": ({"imagePullSecrets": ["regcred"]}, "imagePullSecrets"),
+    "the name of the test": (
+        {"backends": [{**CPU, "service": "pixelcost-test"}]},
+        "reserved for `helm test`",
+    ),
+    "extra volumes of the queue": ({"queue": {"pod": {"extraEnv": [{"name": "A"}]}}}, "queue|pod"),
     "a label of nothing": (
         {"model": {**CLAIM, "versions": [2], "labels": {"stable": 1}}},
         "stable is version 1",
@@ -219,7 +605,6 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "more workers than there may be": ({"queue": {"workers": {"min": 9}}}, "min 9 is above max 8"),
     "a stream with spaces": ({"queue": {"stream": "a b"}}, "stream"),
     "a misspelt value": ({"backend": []}, "backend"),
-    "no backends": ({"backends": []}, "backends"),
     "half a cpu": ({"backends": [{**CPU, "cpu": 0.5}]}, "cpu"),
     "a starved gpu": ({"backends": [{**GPU, "cpu": 1}]}, "cpu"),
     "a gpu server without a gpu": ({"backends": [{k: v for k, v in GPU.items() if k != "gpus"}]}, "gpus"),
@@ -258,17 +643,19 @@ def rendered() -> dict[str, Any]:
 
 
 def test_the_defaults_render_the_manifests_of_k8s(rendered: dict[str, Any]) -> None:
-    assert sorted(rendered["defaults"], key=str) == sorted(manifests.read(), key=str)
+    assert sorted(plain(rendered["defaults"]), key=str) == sorted(manifests.read(), key=str)
 
 
 def test_the_queue_is_that_of_the_component(rendered: dict[str, Any]) -> None:
-    assert sorted(rendered["queue"], key=str) == sorted(with_queue(manifests.read()), key=str)
+    assert sorted(plain(rendered["queue"]), key=str) == sorted(with_queue(manifests.read()), key=str)
 
 
 @pytest.mark.parametrize("name", [*GOOD, *EXAMPLES])
 def test_no_values_break_a_rule(rendered: dict[str, Any], name: str) -> None:
     assert not isinstance(rendered[name], str), rendered[name]
-    assert problems(rendered[name]) == []
+    assert {each.rule for each in problems(rendered[name])} == LOOSENED.get(name, set()), problems(
+        rendered[name]
+    )
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -337,16 +724,24 @@ def test_the_gateway_asks_for_the_token_of_the_page(rendered) -> None:
 def test_keda_counts_the_requests_of_its_own_namespace(rendered) -> None:
     (scaler,) = Cluster(rendered["keda"]).of("ScaledObject")
     assert (
-        'namespace="pixelcost", pod=~"tf-serving-4cpu-.*"'
+        'namespace="pixelcost", service="tf-serving-4cpu"}[120s]'
         in scaler["spec"]["triggers"][0]["metadata"]["query"]
     )
 
 
-def test_every_key_that_the_defaults_name_is_one_that_the_schema_takes() -> None:
-    text = (CHART / "values.yaml").read_text("utf-8").split("Optional keys of a backend:")[1].split(".\n")[0]
-    named = set(re.findall(r"(\w+)(?=,|$)", re.sub(r" \(.*?\)", "", text.replace("\n#", ""))))
-    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))["$defs"]["backend"]
-    assert named == schema["properties"].keys() - set(schema["required"]) - {"gpus"}
+def test_every_value_has_a_description_and_a_row_of_the_readme() -> None:
+    rows = [row.key for row, _ in described((CHART / "values.yaml").read_text("utf-8"))]
+    leaves = set(leaves_of(yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))))
+    assert {leaf for leaf in leaves if not any(f"{leaf}.".startswith(f"{row}.") for row in rows)} == set()
+
+
+def leaves_of(value: Any, path: str = "") -> Iterator[str]:
+    """The dotted names of everything that is no map with keys."""
+    if not isinstance(value, dict) or not value:
+        yield path
+        return
+    for key, part in value.items():
+        yield from leaves_of(part, f"{path}.{key}".lstrip("."))
 
 
 def test_http_goes_to_the_page_and_grpc_to_a_server(rendered) -> None:

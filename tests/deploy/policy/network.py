@@ -15,6 +15,7 @@ from tests.deploy.policy.objects import (
     pod_of,
     where,
 )
+from tests.deploy.policy.traffic import rules_of
 
 NODE_PORTS = range(30000, 32768)
 
@@ -48,10 +49,22 @@ def _node_ports(cluster: Cluster) -> Found:
         if count > 1 or number not in NODE_PORTS:
             yield f"NodePort {number}", f"is used {count} times, or is none of 30000 to 32767"
     for service in cluster.of("Service"):
-        if service["spec"].get("type") == "NodePort" and service["spec"]["ports"][0].get("nodePort") != 30501:
+        is_page = labels(service).get(COMPONENT) != "expose"
+        is_open = is_page and service["spec"].get("type") == "NodePort"
+        if is_open and service["spec"]["ports"][0].get("nodePort") != 30501:
             yield where(service), "is not on 30501, where everything else says that the page is"
-        if service["spec"].get("externalTrafficPolicy", "Cluster") != "Cluster":
-            yield where(service), "answers only on nodes that have a pod of the page"
+        from_outside = service["spec"].get("type", "ClusterIP") != "ClusterIP"
+        is_local = service["spec"].get("externalTrafficPolicy", "Cluster") != "Cluster"
+        by_address = any(
+            "ipBlock" in peer
+            for workload in cluster.selected(service["spec"].get("selector", {"no": "selector"}))
+            for rule in rules_of(cluster, workload, "ingress")
+            for peer in rule.get("from") or ()
+        )
+        if is_local and not by_address:
+            yield where(service), "answers only on nodes that have one of its pods"
+        if by_address and from_outside and not is_local:
+            yield where(service), "hides the addresses of clients, by which its policy lets them in"
 
 
 def _budgets(cluster: Cluster) -> Found:
@@ -102,12 +115,19 @@ def _load(cluster: Cluster) -> Found:
 
 
 def _fronts(cluster: Cluster) -> Found:
-    web, servers = ({name_of(each) for each in cluster.workloads(part)} for part in ("web", "serving"))
+    web, servers = (
+        {name_of(each) for each in cluster.workloads(part)} | _exposing(cluster, port)
+        for part, port in (("web", "rest"), ("serving", "grpc"))
+    )
     for ingress in cluster.of("Ingress"):
         for rule in ingress["spec"]["rules"]:
             for path in rule["http"]["paths"]:
-                if path["backend"]["service"]["name"] not in web:
+                asked = path["backend"]["service"]
+                by_grpc = asked["port"].get("name") == "grpc"
+                if asked["name"] not in (_exposing(cluster, "grpc") if by_grpc else web):
                     yield where(ingress), "speaks HTTP to something that is no web server"
+                if asked["port"].get("name") not in _port_names(cluster, asked["name"]):
+                    yield where(ingress), f"{asked['name']} has no port {asked['port']}"
     for kind, allowed in (("HTTPRoute", web), ("GRPCRoute", servers)):
         for route in cluster.of(kind):
             names = {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]}
@@ -116,6 +136,17 @@ def _fronts(cluster: Cluster) -> Found:
                     where(route),
                     f"leads to {', '.join(names - allowed)}, which does not speak its protocol",
                 )
+
+
+def _exposing(cluster: Cluster, port: str) -> set[str]:
+    """Services for other clients that offer a port."""
+    found = [each for each in cluster.of("Service") if labels(each).get(COMPONENT) == "expose"]
+    return {name_of(each) for each in found if port in _port_names(cluster, name_of(each))}
+
+
+def _port_names(cluster: Cluster, service: str) -> set[str]:
+    found = [each for each in cluster.of("Service") if name_of(each) == service]
+    return {port["name"] for each in found for port in each["spec"]["ports"]}
 
 
 RULES = {

@@ -9,6 +9,7 @@ Object = Mapping[str, Any]
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 COMPONENT = "app.kubernetes.io/component"
+MEASURE = "pixelcost/measure"  # "false" on pods that only serve: the page does not measure them
 
 
 class Cluster:
@@ -51,6 +52,11 @@ def name_of(found: Object) -> str:
 
 def labels(found: Object) -> Mapping[str, str]:
     return found.get("metadata", {}).get("labels", {})
+
+
+def only_serves(workload: Object) -> bool:
+    """Whether the page must not measure it, so that it needs no cores of its own."""
+    return labels(pod_of(workload)).get(MEASURE) == "false"
 
 
 def pod_of(workload: Object) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.deploy.policy.objects import Cluster, Object, pod_of, where
+from tests.deploy.policy.objects import Cluster, Object, only_serves, pod_of, where
 
 VOLUMES = {
     "configMap",
@@ -97,6 +97,8 @@ def _limits(cluster: Cluster) -> Found:
     for place, _, container in cluster.containers():
         resources = container.get("resources", {})
         requests, limits = resources.get("requests"), resources.get("limits", {})
+        if place in may_share(cluster):
+            requests = {**(requests or {}), "cpu": limits.get("cpu")}
         if requests != limits or not {"cpu", "memory"} <= limits.keys():
             yield (
                 place,
@@ -104,8 +106,20 @@ def _limits(cluster: Cluster) -> Found:
             )
 
 
+def may_share(cluster: Cluster) -> set[str]:
+    """Places of the containers that need no cores of their own, as nobody measures them."""
+    return {
+        f"{where(each)}/{container['name']}"
+        for each in cluster.workloads("serving")
+        if only_serves(each)
+        for container in pod_of(each)["spec"]["containers"]
+    }
+
+
 def _whole_cpus(cluster: Cluster) -> Found:
     for place, _, container in cluster.containers():
+        if place in may_share(cluster):
+            continue
         cpu = str(container.get("resources", {}).get("limits", {}).get("cpu", ""))
         if not cpu.isdigit() or int(cpu) < 1:
             yield place, f"has {cpu or 'no'} CPUs; only whole ones can be its own"

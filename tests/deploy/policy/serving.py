@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from math import ceil
 
 from serving.config.flags import FLAGS, WITHOUT_EFFECT
-from tests.deploy.policy.objects import Cluster, Object, flags, main_container, name_of, pod_of, where
+from tests.deploy.policy.objects import (
+    Cluster,
+    Object,
+    flags,
+    main_container,
+    name_of,
+    only_serves,
+    pod_of,
+    where,
+)
 from tests.deploy.policy.pods import PROBES
 
 GPU = "nvidia.com/gpu"
+GPUS = re.compile(r"nvidia\.com/(gpu|mig-\d+g\.\d+gb)")  # of those that tensorflow/serving's image runs on
 CPUS_BESIDE_A_GPU = 4  # the 2018 pod had 0.2, and measured how long it waited to decode
 THREAD_FLAGS = ("tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism")
 CONFIG_DIR = "/etc/pixelcost"
@@ -26,6 +38,8 @@ def _threads(cluster: Cluster) -> Found:
     for workload in cluster.workloads("serving"):
         container = main_container(workload)
         limit = container.get("resources", {}).get("limits", {}).get("cpu")
+        if only_serves(workload):
+            limit = ceil(_limit(container, "cpu"))
         for flag in THREAD_FLAGS:
             if flags(container).get(flag) != str(limit):
                 yield where(workload), f"--{flag} is not {limit}, its CPUs: it would be throttled, or idle"
@@ -35,7 +49,8 @@ def _gpu(cluster: Cluster) -> Found:
     for workload in cluster.workloads("serving"):
         container = main_container(workload)
         is_gpu = container["image"].partition("@")[0].endswith("-gpu")
-        if is_gpu != bool(_limit(container, GPU)):
+        limits = container.get("resources", {}).get("limits", {})
+        if is_gpu != any(GPUS.fullmatch(each) and _limit(container, each) for each in limits):
             yield where(workload), "the GPU and the image for it don't go together"
         if is_gpu and _limit(container, "cpu") < CPUS_BESIDE_A_GPU:
             yield where(workload), f"fewer than {CPUS_BESIDE_A_GPU} CPUs beside the GPU: decoding starves it"

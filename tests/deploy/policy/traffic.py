@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tests.deploy.policy.objects import (
+    COMPONENT,
     Cluster,
     Object,
     environment,
@@ -18,7 +19,7 @@ from tests.deploy.policy.objects import (
 
 NAME = "kubernetes.io/metadata.name"  # the label that every namespace carries by itself
 WEB_PORT, GRPC, REST, DNS = ("TCP", 5051), ("TCP", 8500), ("TCP", 8501), {("UDP", 53), ("TCP", 53)}
-DNS_NAMESPACE = {"namespaceSelector": {"matchLabels": {NAME: "kube-system"}}}
+DNS_PODS = {"kube-system": DNS, "openshift-dns": {("UDP", 5353), ("TCP", 5353)}}  # namespace, their ports
 
 CLIENTS = ("web", "worker", "gateway")  # components that ask model servers
 
@@ -62,9 +63,23 @@ def _allowed(cluster: Cluster, server: Object, peer: Mapping[str, Any]) -> set[P
     clients = [each for component in CLIENTS for each in cluster.workloads(component)]
     if any(_meets([peer], client) for client in clients) or _is_client(peer):
         return {GRPC, REST}
+    offered = _exposed(cluster, server)
     if peer.keys() == {"namespaceSelector"} and _chosen(peer["namespaceSelector"]).keys() == {NAME}:
-        return {REST}  # Prometheus, which reads the metrics there
-    return {GRPC} if not peer and _has_route(cluster, server) else set()
+        # Prometheus, which reads the metrics there, or a gateway, whose pods are in a namespace of their own
+        return {REST, *offered} | ({GRPC} if _has_route(cluster, server) else set())
+    return offered if peer and all(peer.values()) else set()
+
+
+def _exposed(cluster: Cluster, server: Object) -> set[Port]:
+    """The ports at which a Service for other clients leads to a model server."""
+    found = [each for each in cluster.of("Service") if labels(each).get(COMPONENT) == "expose"]
+    numbers = {"grpc": GRPC, "rest": REST}
+    return {
+        numbers[port["name"]]
+        for each in found
+        if server in cluster.selected(each["spec"]["selector"])
+        for port in each["spec"]["ports"]
+    }
 
 
 def _is_client(peer: Mapping[str, Any]) -> bool:
@@ -74,7 +89,7 @@ def _is_client(peer: Mapping[str, Any]) -> bool:
 
 
 def _has_route(cluster: Cluster, server: Object) -> bool:
-    """Whether a gateway leads to a server; its pods are in a namespace of their own."""
+    """Whether a gateway leads to a server."""
     rules = [rule for route in cluster.of("GRPCRoute") for rule in route["spec"]["rules"]]
     return name_of(server) in {ref["name"] for rule in rules for ref in rule["backendRefs"]}
 
@@ -94,8 +109,13 @@ def met(rules: Iterable[Mapping[str, Any]], key: str, workload: Object) -> set[P
 
 def _names(cluster: Cluster) -> Found:
     for web in cluster.workloads("web"):
-        rules = [rule for rule in rules_of(cluster, web, "egress") if DNS_NAMESPACE in (rule.get("to") or ())]
-        if not any(_ports(rule) >= DNS for rule in rules):
+        asked = [
+            _ports(rule) >= ports
+            for rule in rules_of(cluster, web, "egress")
+            for namespace, ports in DNS_PODS.items()
+            if {"namespaceSelector": {"matchLabels": {NAME: namespace}}} in (rule.get("to") or ())
+        ]
+        if not any(asked):
             yield where(web), "can't ask the cluster's DNS for names, over UDP and TCP"
 
 

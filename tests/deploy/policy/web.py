@@ -9,7 +9,15 @@ from dataclasses import fields
 from experiment.backends.addresses import parse_servers
 from experiment.errors import ConfigRefused
 from tests.deploy.policy.hardening import memory_mib
-from tests.deploy.policy.objects import Cluster, environment, main_container, name_of, pod_of, where
+from tests.deploy.policy.objects import (
+    Cluster,
+    environment,
+    main_container,
+    name_of,
+    only_serves,
+    pod_of,
+    where,
+)
 from tests.deploy.policy.serving import GPU
 from webapp.config import Settings, read_settings
 
@@ -33,7 +41,9 @@ def _settings(cluster: Cluster) -> Found:
         except ConfigRefused as error:
             yield where(workload), error.message
         ports = [each["containerPort"] for each in main_container(workload)["ports"]]
-        if given.get("PORT") not in map(str, ports) or given.get("PIXELCOST_HOST") != "0.0.0.0":
+        families = [family for each in cluster.of("Service") for family in each["spec"].get("ipFamilies", ())]
+        everywhere = "::" if "IPv6" in families else "0.0.0.0"
+        if given.get("PORT") not in map(str, ports) or given.get("PIXELCOST_HOST") != everywhere:
             yield where(workload), "does not listen where the pod's port is"
 
 
@@ -52,8 +62,10 @@ def _servers(cluster: Cluster) -> Found:
             if int(port) not in ports.get(host, ()):
                 yield where(workload), f"{info.name}: no Service {host} has the port {port}"
         asked = {info.address.rpartition(":")[0] for info in infos}
-        for forgotten in {name_of(each) for each in cluster.workloads("serving")} - asked:
-            yield where(workload), f"does not ask {forgotten}"
+        for server in cluster.workloads("serving"):
+            if only_serves(server) == (name_of(server) in asked):
+                what = "asks" if only_serves(server) else "does not ask"
+                yield where(workload), f"{what} {name_of(server)}"
         model = environment(main_container(workload)).get("MODEL_NAME")
         for server in cluster.workloads("serving"):
             mounts = [each["mountPath"] for each in main_container(server).get("volumeMounts", ())]

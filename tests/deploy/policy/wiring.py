@@ -17,6 +17,7 @@ PROGRAMS = {
 }  # of images we know
 # Name of a container -> the image that it has to run.
 OURS = {name: f"pixelcost-{name}" for name in ("web", "model", "gateway")} | {"worker": "pixelcost-jobs"}
+VERSIONED = {f"app.kubernetes.io/{key}" for key in ("version", "managed-by")} | {"helm.sh/chart"}
 STEPS = ((0, 1), (1, 0))  # maxSurge, maxUnavailable: one pod at a time
 
 Found = Iterator[tuple[str, str]]
@@ -51,8 +52,11 @@ def _selectors(cluster: Cluster) -> Found:
         chosen = workload["spec"].get("selector", {})
         if chosen.keys() != {"matchLabels"} or cluster.selected(chosen["matchLabels"]) != [workload]:
             yield where(workload), "does not select its own pods, all of them and no others"
-        if labels(workload) != labels(pod_of(workload)):
+        carried = labels(pod_of(workload))
+        if not {k: v for k, v in labels(workload).items() if k not in VERSIONED}.items() <= carried.items():
             yield where(workload), "its pods carry other labels than itself"
+        if VERSIONED & carried.keys():
+            yield where(workload), "each version of the chart would start its pods anew"
 
 
 def _env_once(cluster: Cluster) -> Found:
@@ -88,7 +92,8 @@ def _service_ports(cluster: Cluster) -> Found:
                 yield where(service), f"the port {port['name']} takes {port['protocol']}"
             if port["name"] != port.get("targetPort"):
                 yield where(service), f"the port {port['name']} leads to {port.get('targetPort')}"
-            if MODEL_PORTS.get(port["name"], port["port"]) != port["port"]:
+            is_headless = service["spec"].get("clusterIP") == "None"
+            if is_headless and MODEL_PORTS.get(port["name"], port["port"]) != port["port"]:
                 yield where(service), f"{port['name']} is at {port['port']}; clients see the pods' own ports"
         if service["spec"].get("publishNotReadyAddresses"):
             yield where(service), "gives addresses of pods that aren't ready"
