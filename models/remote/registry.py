@@ -143,7 +143,8 @@ class _ByRegistry(requests.auth.AuthBase):
 
 def _login(registry: str) -> str:
     """What `docker login` left for a registry: user:password in base64. Empty: nothing."""
-    path = Path(os.environ.get("DOCKER_CONFIG") or "/.docker") / "config.json"
+    home = Path(os.environ.get("HOME", "/"))
+    path = Path(os.environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
     try:
         row = json.loads(path.read_text("utf-8")).get("auths", {}).get(registry, {})
     except FileNotFoundError:
