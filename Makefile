@@ -41,6 +41,9 @@ scripts: node_modules/installed.stamp  ## the types of the page's scripts, a par
 
 check: lint test  ## the one command before a commit: lint, types, tests (import rules and docs are tests)
 
+scan: $(VENV)/cluster.stamp $(VENV)/scan.stamp  ## what checkov and trivy say of images and manifests; Linux on x86-64
+	$(BIN)/python -m tools.scan $(VENV)/cluster $(VENV)/scan/bin
+
 bench: $(VENV)/dev.stamp  ## the benchmarks, as ratios side by side in one run
 	$(BIN)/python -m bench
 
@@ -78,6 +81,7 @@ lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
 	   FNR == NR { split($$1, part, "=="); listed[part[1]]; next } \
 	   /^[^ ]/ { split($$1, part, "=="); taken = part[1] != "#" && part[1] in listed } taken' \
 	  $$name.in ../$(VENV)/$$name.txt > $$name.txt || exit 1; done
+	cd requirements && $(COMPILE) --allow-unsafe --output-file=scan.txt scan.in
 
 clean:  ## remove the environment, the exported model and all stored runs
 	rm -rf $(VENV) node_modules var
@@ -99,6 +103,12 @@ $(VENV)/cluster.stamp: requirements/cluster.txt tools/cluster_programs.py | $(VE
 	rm -rf $(VENV)/packed
 	touch $@
 
+# An environment beside that of the tests, whose versions do not go together with these.
+$(VENV)/scan.stamp: requirements/scan.txt | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/scan
+	$(VENV)/scan/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r $<
+	touch $@
+
 # Both builds fill the folder tensorflow/, so whichever is there goes first; it is not touched before the other one
 # has been fetched. Of the files, include/ (287 MB of C++ headers) is only for who compiles operations of their own.
 $(BUILDS:%=$(VENV)/%.stamp): $(VENV)/%.stamp: requirements/%.txt | $(BIN)/python
@@ -118,4 +128,4 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test engines lint scripts check bench fuzz notebook runtimes lock clean
+.PHONY: help run test engines lint scripts check scan bench fuzz notebook runtimes lock clean

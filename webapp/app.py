@@ -13,6 +13,7 @@ from webapp import problems
 from webapp.config import Settings, read_settings
 from webapp.http import access, compress
 from webapp.routes import (
+    again,
     classify,
     decide,
     downloads,
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None, worker_command: Sequence[str] =
         follow_ups,
         imports,
         inspector,
+        again,
         photos,
         pictures,
         servers,

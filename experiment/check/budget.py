@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -176,7 +177,9 @@ def _baseline(found: Any) -> Baseline:
 def _known(found: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
     for key in found:
         if key not in keys:
-            raise Expected(f"{where} has no key {quoted(key)}. Keys are {listed(list(keys))}.")
+            near = difflib.get_close_matches(key, keys, n=1)
+            asked = f" Did you mean {near[0]}?" if near else ""
+            raise Expected(f"{where} has no key {quoted(key)}.{asked} Keys are {listed(list(keys))}.")
 
 
 def _checked(found: Mapping[str, Any], key: str, check: Callable[[Any], Any], where: str) -> Any:

@@ -28,6 +28,7 @@ ONE_AFTER_ANOTHER = (
     "The backends were measured one after another, so a drift of the machine looks like a difference. "
     "Measure with --order in_turns."
 )
+UNUSABLE_PHOTOS = "W14"  # which nothing else here tells: they are in no number
 Outcome = Literal["pass", "fail", "unclear", "not judged"]
 KEPT, FAILED, NOT_JUDGED = 0, 1, 2  # exit codes
 
@@ -235,6 +236,7 @@ def _notes(run: CheckedRun, budget: Budget, earlier: Sequence[CheckedRun]) -> It
                 f"{listed([baseline.backend, *rivals])} worked on one machine at the same time, which hides "
                 "a part of how much slower one is. Measure with --order in_turns."
             )
+    yield from (each["message"] for each in run.report["warnings"] if each["code"] == UNUSABLE_PHOTOS)
     absent = [info.name for info in run.view.backends if not info.takes_photos]
     if absent:
         yield f"Not measured: {listed(absent)}."

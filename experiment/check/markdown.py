@@ -10,6 +10,7 @@ from experiment.check.judge import Judgement, Outcome, Verdict
 from experiment.wording import count
 
 HEADINGS = {0: "all goals are kept", 1: "a goal is missed", 2: "a goal could not be judged"}
+NONE_MISSED = "no goal is missed"  # but some are not clear
 WORDS: dict[Outcome, str] = {
     "pass": "pass",
     "fail": "**FAIL**",
@@ -38,7 +39,8 @@ def sentence(judgement: Judgement) -> str:
 
 
 def _lines(judgement: Judgement) -> Iterator[str]:
-    yield f"## Pixelcost: {HEADINGS[judgement.exit_code]}"
+    is_open = not judgement.exit_code and judgement.of("unclear")
+    yield f"## Pixelcost: {NONE_MISSED if is_open else HEADINGS[judgement.exit_code]}"
     yield ""
     photos, budget = _plain(judgement.run.photo_words), _plain(judgement.budget.name)
     yield f"{sentence(judgement)} {photos}, judged by {budget}."
@@ -67,10 +69,11 @@ def _table(verdicts: Sequence[Verdict]) -> Iterator[str]:
 def _how(judgement: Judgement) -> str:
     if not judgement.comparisons:
         return "- Nothing here is a sample: chance can't have changed a verdict."
+    goals = judgement.comparisons
+    together = f"all {goals} measured goals together (Holm)" if goals > 1 else "if nothing has changed"
     return (
         f"- A goal fails only if chance would show as much in at most {100 * ALARM_SHARE:g} of 100 checks, "
-        f"all {count(judgement.comparisons, 'measured goal')} together (Holm). It is kept if the interval is "
-        "within the limit, else not clear."
+        f"{together}. It is kept if the interval is within the limit, else not clear."
     )
 
 

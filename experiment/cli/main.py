@@ -369,6 +369,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="how much the answer's probability may fall (5), or with --photos accuracy (1; 5 unlabelled)",
     )
     add(
+        "--keep-top1",
+        action=argparse.BooleanOptionalAction,
+        help="only recommend what keeps the top answer, or with --photos the accuracy (yes)",
+    )
+    add(
         "--copies",
         choices=get_args(Copies),
         help="where copies are made: once and stored (the default), by the server per request, by the client",

@@ -25,7 +25,7 @@ from experiment.figures.palette import Palette, palette_of
 from experiment.figures.samples import samples
 from experiment.figures.trade_off import trade_off
 from experiment.figures.view import LATENCIES, View, view_of
-from experiment.figures.where_time_goes import where_time_goes
+from experiment.figures.where_time_goes import where_time_goes, where_time_goes_shortly
 
 __all__ = ["FIGURES", "LATENCIES", "Figure", "figures", "variant_figures"]
 
@@ -45,16 +45,20 @@ def figures(
     latency: str = "p50",
     over: Literal["latency", "bytes"] = "latency",
     view: View | None = None,
+    bars: Literal["all", "few"] = "all",
 ) -> dict[str, Figure]:
     """The figures of an exported report by name, in the order of FIGURES, and `by_quality` where it varies.
 
     Each holds `data` and `layout` for Plotly, and `meta` with a title, a caption computed
     from the data, and a table (columns, rows) of exactly the values that are drawn. `latency`, a
     key of LATENCIES, is what stands for a point's time; `over` is what the trade-off lies over.
-    `view` saves reading the report again: its view_of().
+    `bars` is how many of them show where the time goes: few are the original, the recommended copy and two
+    alternatives. `view` saves reading the report again: its view_of().
     """
     view, palette = view or view_of(report), palette_of(theme)
     draw = _DRAW | ({"trade_off": over_bytes} if over == "bytes" else {})
+    if bars == "few":
+        draw["where_time_goes"] = where_time_goes_shortly
     if "quality" in view.varied:
         draw["by_quality"] = by_quality
     timed = view.showing(latency)

@@ -278,7 +278,7 @@ def missing_note(view: View) -> str:
     if not view.points:
         return ""
     answered = {cell.backend_name for cell in view.cells if cell.p50_ms is not None}
-    silent = [info.name for info in view.backends if info.name not in answered]
+    silent = [info.name for info in view.backends if info.is_present and info.name not in answered]
     return joined(
         "Only the first combination of settings of each format is drawn. Left out to keep the plot readable: "
         f"{count(view.left_out, 'point')}; the trade-off shows them all."

@@ -36,6 +36,7 @@ from experiment.wording import (
 
 TITLE = "Where the time goes"
 EMPTY_HEIGHT_PX = 320
+ALTERNATIVES = 2  # to what is recommended, where bars are few
 BAR_PX, GAP_PX, ABOVE_PX, BELOW_PX = 22, 36, 28, 56
 THICKEST_BAR_PX = 40
 PATCH_PX = 30  # of colour in the legend; plotly allows no less
@@ -96,6 +97,34 @@ def where_time_goes(view: View, palette: Palette) -> Figure:
     stages = _stages(view.points)
     rows = [_row(point, stages) for points in panels for point in points]
     return figure(data, _layout(panels, palette), TITLE, _caption(view, few), _columns(stages), rows)
+
+
+def where_time_goes_shortly(view: View, palette: Palette) -> Figure:
+    """The same with the bars that a decision needs: the original, the recommended copy, two alternatives."""
+    keys = _needed(view)
+    points = tuple(point for point in view.points if point.variant.is_reference or point.variant.id in keys)
+    made = where_time_goes(replace(view, points=points), palette)
+    copies = {point.variant.id for point in view.points if not point.variant.is_reference}
+    if len(keys) < len(copies):
+        made["meta"]["caption"] += f" Shown are {len(keys)} of {len(copies)} copies."
+    return made
+
+
+def _needed(view: View) -> Set[str]:
+    """Ids of the recommended variant, and of the quickest others, those with a changed answer last."""
+    best = view.recommended()
+    others = [
+        point
+        for point in view.timed().points
+        if not point.variant.is_reference
+        and not point.is_few
+        and (best is None or point.backend.name == best.backend.name)
+    ]
+    ids = ([best.variant.id] if best and not best.variant.is_reference else []) + [
+        point.variant.id
+        for point in sorted(others, key=lambda point: (point.is_kept is False, point.shown_ms))
+    ]
+    return set(list(dict.fromkeys(ids))[: ALTERNATIVES + 1])
 
 
 def _stages(points: Sequence[Point]) -> list[Stage]:

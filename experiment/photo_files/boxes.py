@@ -7,15 +7,20 @@ store it); thumbnails, depth maps and further pictures are of no interest.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from experiment import refusals
+from experiment.photo_files.av1 import largest_frame
 
 AVIF_CODEC, HEVC_CODEC = b"av01", b"hvc1"
 # The largest photos of phones have some 200 tiles, and as many items and extents.
 MAX_PARTS = 10_000
-_DEPTH = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0}  # box -> bytes before the boxes in it
+# Box -> bytes before the boxes in it.
+_DEPTH = {b"meta": 4, **dict.fromkeys((b"iprp", b"ipco", b"moov", b"trak", b"mdia", b"minf", b"stbl"), 0)}
+_SPARE_PIXELS = 65_536  # codecs round sizes up
+_COPIES, _LEAST_UNITS = 2, 100  # of the file that all pictures may take together; units of each picture
 
 
 class MainPicture(NamedTuple):
@@ -34,6 +39,17 @@ class _Box(NamedTuple):
     end: int
 
 
+_Extent = tuple[int, int]  # start and end, of the file
+
+
+class _Coded(NamedTuple):
+    """A picture in AV1, by the boxes."""
+
+    extents: tuple[_Extent, ...]
+    width_px: int
+    height_px: int
+
+
 def main_picture(data: bytes, name: str) -> MainPicture:
     """Raises EOFError, struct.error or IndexError if the file ends early, ImageRefused without a picture."""
     boxes = {box.kind: box for box in reversed(list(_boxes(data, 0, len(data), name)))}
@@ -44,8 +60,16 @@ def main_picture(data: bytes, name: str) -> MainPicture:
         raise refusals.damaged(name)
     main = _number(data, inner[b"pitm"].start + 4, 4 if data[inner[b"pitm"].start] else 2)
     types = _item_types(data, inner[b"iinf"], name)
-    _check_extents(data, inner[b"iloc"], inner.get(b"idat"), name)
+    extents = _extents(data, inner[b"iloc"], inner.get(b"idat"), name)
     properties = _properties(data, inner[b"iprp"], name)
+    coded = [
+        _Coded(tuple(extents.get(item, ())), *_size(data, properties.get(item, ()), name))
+        for item, kind in types.items()
+        if kind == AVIF_CODEC
+    ]
+    if coded and b"moov" in boxes:  # whose frames some decoders prefer
+        coded += _first_frames(data, boxes[b"moov"], name)
+    _check_coded(data, coded, name)
     tiles = _tiles(data, inner.get(b"iref"), main, name)
     width_px, height_px = _size(data, properties.get(main, ()), name)
     decoded_pixels = width_px * height_px
@@ -62,23 +86,67 @@ def main_picture(data: bytes, name: str) -> MainPicture:
 
 def _of_track(data: bytes, boxes: Mapping[bytes, _Box], name: str) -> MainPicture:
     """An animation may have no picture beside its frames; its tracks know their size."""
-    tracks = list(_inside(data, boxes[b"moov"], name)) if b"moov" in boxes else []
-    heads = [
-        head
-        for track in tracks
-        if track.kind == b"trak"
-        for head in _inside(data, track, name)
-        if head.kind == b"tkhd"
-    ]
-    if not heads:
+    frames = _first_frames(data, boxes[b"moov"], name) if b"moov" in boxes else []
+    if not frames:
         if b"mdat" not in boxes:
             raise EOFError  # nothing but a name
         raise refusals.damaged(name)
-    sizes = [struct.unpack_from(">II", data, head.end - 8) for head in heads]
-    width_px, height_px = max(
-        ((width >> 16, height >> 16) for width, height in sizes), key=lambda size: size[0]
-    )
-    return MainPicture(b"", width_px, height_px, width_px * height_px, None)
+    _check_coded(data, frames, name)
+    largest = max(frames, key=lambda frame: frame.width_px)
+    pixels = largest.width_px * largest.height_px
+    return MainPicture(b"", largest.width_px, largest.height_px, pixels, None)
+
+
+def _first_frames(data: bytes, movie: _Box, name: str) -> list[_Coded]:
+    """The first frame of each track; without extents if it is not AV1."""
+    found = []
+    for track in _inside(data, movie, name):
+        parts = _parts_of(data, track, name) if track.kind == b"trak" else {}
+        if b"tkhd" in parts:
+            width, height = struct.unpack_from(">II", data, parts[b"tkhd"].end - 8)
+            found.append(_Coded(_place_of_first(data, parts), width >> 16, height >> 16))
+    return found
+
+
+def _parts_of(data: bytes, track: _Box, name: str) -> dict[bytes, _Box]:
+    """The boxes in a track, down to those that say where its frames are."""
+    found: dict[bytes, _Box] = {}
+    inside: _Box | None = track
+    for further in (b"mdia", b"minf", b"stbl", b""):
+        inner = {box.kind: box for box in _inside(data, inside, name)} if inside else {}
+        found |= inner
+        inside = inner.get(further)
+    return found
+
+
+def _place_of_first(data: bytes, track: Mapping[bytes, _Box]) -> tuple[_Extent, ...]:
+    kind, sizes = track.get(b"stsd"), track.get(b"stsz")
+    places, wide = track.get(b"stco"), 4
+    if b"co64" in track:
+        places, wide = track[b"co64"], 8
+    if not (kind and sizes and places) or data[kind.start + 12 : kind.start + 16] != AVIF_CODEC:
+        return ()
+    start = _number(data, places.start + 8, wide)
+    length = _number(data, sizes.start + 4, 4) or _number(data, sizes.start + 12, 4)
+    return ((start, start + length),)
+
+
+def _check_coded(data: bytes, pictures: Sequence[_Coded], name: str) -> None:
+    """Raises ImageRefused if a picture decodes to far more than the boxes say."""
+    left = _COPIES * len(data)
+    pixels: dict[tuple[_Extent, ...], int] = {}
+    for extents, width_px, height_px in pictures:
+        if extents not in pixels:
+            left -= sum(end - start for start, end in extents)
+            if left < 0:
+                raise refusals.too_many_parts(name, "parts")
+            coded = b"".join(data[start:end] for start, end in extents)
+            try:
+                pixels[extents] = largest_frame(coded, MAX_PARTS // len(pictures) + _LEAST_UNITS)
+            except ValueError:
+                raise refusals.too_many_parts(name, "parts") from None
+        if pixels[extents] > 2 * width_px * height_px + _SPARE_PIXELS:
+            raise refusals.damaged(name)
 
 
 def _boxes(data: bytes, start: int, end: int, name: str) -> Iterator[_Box]:
@@ -121,31 +189,34 @@ def _item_types(data: bytes, box: _Box, name: str) -> dict[int, bytes]:
     return found
 
 
-def _check_extents(data: bytes, box: _Box, own: _Box | None, name: str) -> None:
-    """Whether the file holds all bytes of all items. Raises EOFError if it ends before."""
+def _extents(data: bytes, box: _Box, own: _Box | None, name: str) -> dict[int, list[_Extent]]:
+    """Item -> start and end of each of its parts. Raises EOFError if the file ends before one of them."""
     version, sizes, more = data[box.start], data[box.start + 4], data[box.start + 5]
     offset_bytes, length_bytes, base_bytes = sizes >> 4, sizes & 15, more >> 4
     index_bytes = more & 15 if version else 0
     wide = 4 if version == 2 else 2
     count, at = _number(data, box.start + 6, wide), box.start + 6 + wide
+    places = {0: (0, len(data)), 1: (own.start, own.end) if own else (0, 0)}  # of the file, of this box
+    found: dict[int, list[_Extent]] = {}
     parts = 0
     for _ in range(count):
-        at += wide
-        place = _number(data, at, 2) & 15 if version else 0
+        item, at = _number(data, at, wide), at + wide
+        first, last = places.get(_number(data, at, 2) & 15 if version else 0, (0, sys.maxsize))
         at += 4 if version else 2
-        base, at = _number(data, at, base_bytes), at + base_bytes
+        base, at = first + _number(data, at, base_bytes), at + base_bytes
         extents, at = _number(data, at, 2), at + 2
         parts += 1 + extents
         if parts > MAX_PARTS:
             raise refusals.too_many_parts(name, "parts")
         for _ in range(extents):
             at += index_bytes
-            offset = _number(data, at, offset_bytes)
-            length = _number(data, at + offset_bytes, length_bytes)
+            start = base + _number(data, at, offset_bytes)
+            end = start + _number(data, at + offset_bytes, length_bytes)
             at += offset_bytes + length_bytes
-            end = len(data) if place != 1 else own.end - own.start if own else 0
-            if place < 2 and base + offset + length > end:
+            if end > last:
                 raise EOFError
+            found.setdefault(item, []).append((start, end if end > start else last))
+    return found
 
 
 def _properties(data: bytes, box: _Box, name: str) -> dict[int, list[_Box]]:

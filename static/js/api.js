@@ -59,8 +59,16 @@ export function problemFrom(status, contentType, text) {
   return new Problem({ title: `The server answered ${status}.`, detail: text.slice(0, 200), status });
 }
 
+/** Whether the page was opened by a read-only link: then nothing goes out that would start, change or remove a run. */
+export const isReadOnly = () => typeof location !== "undefined" && new URLSearchParams(location.search).get("read") === "only";
+
+const READ_ONLY = {
+  title: "This link is read-only.", detail: "Open the run without it to measure, add or remove something.", type: "read_only",
+};
+
 /** The good answer of one of our addresses. Throws Problem. @param {string} path @param {RequestInit} [options] */
 export async function getAnswer(path, options) {
+  if (isReadOnly() && options?.method) throw new Problem(READ_ONLY);
   let answer;
   try {
     answer = await fetch(base + path, options);
@@ -111,6 +119,10 @@ export const seenPath = (id, variantId, backend) => `${variantPath(id, variantId
 export const copyPath = (id, kind, variantId, backend) =>
   `${reportPath(id)}/copy/${kind}?${new URLSearchParams({ variant: variantId, backend })}`;
 
+/** The whole run as a command. @param {"curl" | "python" | "cli"} kind @param {string} goals goalsQuery() */
+export const getAgain = async (id, kind, goals) =>
+  (await getAnswer(`${reportPath(id)}/again/${kind}${goals && `?${goals}`}`)).text();
+
 const sendJson = (path, body) => getJson(path, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
 });
@@ -145,6 +157,7 @@ export const getFollowUps = (id) => getJson(`${reportPath(id)}/follow-ups`);
  * @returns {{answer: Promise<any>, abort: () => void}}
  */
 export function postRun(parts, plan, trueLabel, onSent, fields = {}) {
+  if (isReadOnly()) throw new Problem(READ_ONLY);
   const isMany = parts.length > 1 || /\.zip$/i.test(parts[0][2]);
   const query = fields.variants ? "?variants=browser" : isMany ? "?photos=many" : "";
   const body = new FormData();

@@ -37,6 +37,7 @@ export const SELECTORS = {
   setThumbs: "#set-thumbs",
   drop: "#drop",
   fileInput: "#file",
+  addInput: "#add-files",
   cameraInput: "#camera",
   choose: "#choose",
   chooseFolder: "#choose-folder",
@@ -87,7 +88,10 @@ export const SELECTORS = {
   evidence: "#evidence",
   why: "#why",
   copies: "#copies",
+  share: "#share",
   exports: "#exports",
+  useApi: "#use-api",
+  useApiBody: "#use-api-body",
   compareWith: "#compare-with",
   stage: "#stage",
   worst: "#worst",
@@ -183,14 +187,18 @@ export function checkChip(name, value, words) {
   return el("label", { className: "chip" }, el("input", { type: "checkbox", name, value: String(value) }), String(words));
 }
 
+/** A chip with a button that takes it away. @param {HTMLElement} chip @param {string} name what it is @param {() => void} remove */
+export const removable = (chip, name, remove) => el("span", { className: "removable" }, chip,
+  el("button", { type: "button", className: "quiet", "aria-label": `Remove ${name}`, title: `Remove ${name}`, onclick: remove }, "×"));
+
 /**
  * Boxes for exactly these values, ticked where chosen; those that are there already stay, with their focus.
  * @param {HTMLElement} place @param {string} name @param {(string|number)[]} values @param {(string|number)[]} chosen
- * @param {(value: string|number) => string} [wordsOf]
+ * @param {(value: string|number) => HTMLElement} [chipOf]
  */
-export function syncChips(place, name, values, chosen, wordsOf = String) {
+export function syncChips(place, name, values, chosen, chipOf = (value) => checkChip(name, value, String(value))) {
   const present = [...place.querySelectorAll("input")].map((box) => box.value);
-  if (present.join("\n") !== values.join("\n")) fill(place, ...values.map((value) => checkChip(name, value, wordsOf(value))));
+  if (present.join("\n") !== values.join("\n")) fill(place, ...values.map(chipOf));
   for (const box of place.querySelectorAll("input")) box.checked = chosen.map(String).includes(box.value);
 }
 

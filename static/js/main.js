@@ -1,11 +1,11 @@
 /** Starts the page: wires its parts, and brings in what a step needs when it is needed. */
 
-import { base, getBackends, getConfig, problemParts, problemText, runPath } from "./api.js";
+import { base, getBackends, getConfig, isReadOnly, problemParts, problemText, runPath } from "./api.js";
 import { announce, el, fill, part, setText } from "./dom.js";
 import { runtimeWords } from "./format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "./state.js";
-import { buildForm, focusProblem, runProblems } from "./setup/form.js";
-import { defaultPlan, isGoal, isRestTwin, modelWords, planFromQuery, unknownInQuery } from "./setup/plan.js";
+import { buildForm, focusProblem, isLabelKnown, runProblems } from "./setup/form.js";
+import { defaultPlan, isGoal, isRestTwin, modelWords, planFromQuery, presetRepeats, unknownInQuery } from "./setup/plan.js";
 
 const ASK_AGAIN_MS = 3000; // while a backend loads its model
 const INPUTS = /** @type {const} */ (["fileInput", "cameraInput", "folderInput"]);
@@ -41,6 +41,7 @@ const withRun = (act) => using(import("./run/run.js"), act);
 async function start() {
   applyTheme(memory.get("theme") || "auto");
   wire();
+  if (isReadOnly()) showReadOnly();
   watch(["backends", "backendsNotice"], renderBackends);
   watch(["notice"], renderNotice);
   const first = firstLook();
@@ -56,13 +57,22 @@ async function start() {
   watch(["photo", "backends"], previewByItself);
   if (first.backends) showBackends(first.backends);
   else askBackends(false);
-  withOwnServers((own) => own.testOwn());
+  if (!isReadOnly()) withOwnServers((own) => own.testOwn());
   const runId = document.documentElement.dataset.runId;
   if (runId) await withRun((run) => run.openRun(runId));
   else if (new URLSearchParams(location.search).get("sample")) await withPhoto((photo) => photo.useSample(false));
   else showSampleRun();
   const unknown = unknownInQuery(new URLSearchParams(location.search), state.config);
   if (unknown) update({ notice: { title: "Part of this link was left out.", detail: unknown, calm: true } });
+}
+
+/** What would start or change something is not shown; a link leads to the page that has it. */
+function showReadOnly() {
+  document.documentElement.toggleAttribute("data-read-only", true);
+  const query = new URLSearchParams(location.search);
+  query.delete("read");
+  const open = el("a", { href: `${location.pathname}${query.size ? `?${query}` : ""}` }, "Open it to measure more");
+  part("drop").after(el("p", { className: "read-only" }, "A shared run, to look at. ", open));
 }
 
 /** The empty page shows what a result looks like, once it has been painted. */
@@ -104,6 +114,7 @@ function viewFromAddress({ ranges }) {
     find: query.get("find") || "",
     metric: oneOf("metric", "kb", "points", "cost"),
     on: query.get("on") || "",
+    bars: oneOf("bars", "all"),
     keep_top1: oneOf("keep_top1", "true", "false"),
     copies: oneOf("copies", "in_advance", "per_request", "client"),
     margin_points: goal("margin_points"),
@@ -117,7 +128,8 @@ function wire() {
   part("camera").addEventListener("click", () => part("cameraInput").click());
   part("sample").addEventListener("click", () => taking((photo) => photo.useSample()));
   part("chooseFolder").addEventListener("click", () => part("folderInput").click());
-  for (const name of INPUTS) part(name).addEventListener("change", takeInput);
+  for (const name of INPUTS) part(name).addEventListener("change", (event) => takeInput(event, (photo, files) => photo.takeFiles(files)));
+  part("addInput").addEventListener("change", (event) => takeInput(event, (photo, files) => photo.addFiles(files)));
   part("checkBackends").addEventListener("click", () => askBackends(true));
   part("backendsButton").addEventListener("click", () => showBackendsPanel(Boolean(part("backendsPanel").hidden)));
   part("addServer").addEventListener("click", () => using(import("./setup/plan_drawer.js"), (drawer) => drawer.openServers()));
@@ -134,16 +146,17 @@ function wire() {
   wireDrop();
 }
 
-/** @param {Event} event */
-function takeInput(event) {
+/** @param {Event} event @param {(photo: typeof import("./setup/photo.js"), files: File[]) => unknown} take */
+function takeInput(event, take) {
   const input = /** @type {HTMLInputElement} */ (event.target);
   const files = [...input.files];
   input.value = ""; // so that choosing the same file again is noticed
-  taking((photo) => photo.takeFiles(files));
+  taking((photo) => take(photo, files));
 }
 
 /** Does something with a photo; a preview gives way to it, a run that somebody started does not. */
 async function taking(act) {
+  if (isReadOnly()) return undefined;
   if (isBusy() || state.job) {
     if (!state.run?.preview) return update({ notice: BUSY });
     await withRun((run) => run.giveWay());
@@ -220,6 +233,7 @@ function unfoldForPrint() {
 /** The one button: Run, or Cancel while a run goes on. @param {Event} event */
 function submit(event) {
   event.preventDefault();
+  if (isReadOnly()) return undefined;
   if (isBusy() || state.job?.kind === "repeats") return withRun((run) => run.cancelRun());
   if (repeatsToCome()) return withRun((run) => run.measureFully());
   if (!state.config) return undefined;
@@ -231,9 +245,19 @@ function submit(event) {
     return undefined;
   }
   part("planDrawer").close();
-  memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, state.plan[key]])));
+  if (!isLabelKnown() && state.plan.true_label !== sureOfLabel) return askLabel(() => part("form").requestSubmit());
+  const repeats = presetRepeats(state.config, state.plan.repeats, state.photo, { set: null }); // a set's are of no use for one photo
+  memory.set("plan", Object.fromEntries(KEEP_FROM_LAST_TIME.map((key) => [key, { ...state.plan, repeats }[key]])));
   return withRun((run) => run.startRun());
 }
+
+let sureOfLabel = ""; // a label that the model does not know, and that somebody wants nevertheless
+
+/** @param {() => void} run */
+const askLabel = (run) => using(import("./setup/ask_label.js"), ({ labelQuestion }) => update({ notice: labelQuestion((sure = sureOfLabel) => {
+  sureOfLabel = sure;
+  run();
+}) }));
 
 let previewed = null; // the photo whose preview was started, or is not to be
 
@@ -243,6 +267,10 @@ function previewByItself() {
   if (!photo?.chosen || photo.set || photo === previewed || !backends || isBusy() || state.job) return;
   if (!(memory.get("auto-preview") ?? true) || runProblems().length) return;
   previewed = photo;
+  if (!isLabelKnown() && state.plan.true_label !== sureOfLabel) {
+    askLabel(() => withRun((run) => run.startPreview()));
+    return;
+  }
   withRun((run) => run.startPreview());
 }
 

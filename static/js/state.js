@@ -27,7 +27,7 @@ export const state = {
   job: /** @type {?import("./types.js").Job} */ (null), // the follow-up of the run that is under way
   connection: "", // a sentence while the event stream is broken
   notice: /** @type {?Notice} */ (null),
-  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "", metric: "", on: "", ...OWN_GOALS }),
+  view: /** @type {View} */ ({ sort: "", sel: "", x: "", y: "", find: "", metric: "", on: "", bars: "", ...OWN_GOALS }),
   theme: "auto",
 };
 

@@ -271,6 +271,8 @@ export interface View {
   max_size_bytes: string;
   /** Where copies are made. */
   copies: string;
+  /** How many show where the time goes: "" for few, "all". */
+  bars: string;
   /** What the matrix is coloured by: "" for latency, "kb", "points", "cost". */
   metric: string;
   /** The one backend that the matrix shows; "": all of them. */
@@ -309,6 +311,8 @@ interface Special {
   autoFull: HTMLInputElement;
   planDrawer: HTMLDialogElement;
   variantsTab: HTMLDetailsElement;
+  share: HTMLDetailsElement;
+  useApi: HTMLDetailsElement;
   photosTab: HTMLDetailsElement;
   photoImage: HTMLImageElement;
   resultsEmpty: HTMLElement & { firstElementChild: HTMLElement };

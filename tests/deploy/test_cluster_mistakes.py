@@ -10,8 +10,20 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.deploy.mistakes import Objects, Table, around, inside, main, pod, queue, right, security
-from tests.deploy.policy import RULES, problems
+from tests.deploy.mistakes import (
+    Objects,
+    Table,
+    around,
+    documented,
+    inside,
+    lifetime,
+    main,
+    pod,
+    queue,
+    right,
+    security,
+)
+from tests.deploy.policy import OF_MANIFESTS, problems
 from tests.support.deploy import manifests
 
 
@@ -168,7 +180,7 @@ def other_node_port(objects: Objects) -> None:
 
 
 def gpu_without_its_image(objects: Objects) -> None:
-    main(objects, "tf-serving-gpu")["image"] = "tensorflow/serving:2.19.1"
+    main(objects, "tf-serving-gpu")["image"] = "docker.io/tensorflow/serving:2.19.1"
 
 
 def empty_model(objects: Objects) -> None:
@@ -232,6 +244,8 @@ MISTAKES: Table = [
     *inside.MISTAKES,
     *around.MISTAKES,
     *queue.MISTAKES,
+    *lifetime.MISTAKES,
+    *documented.MISTAKES,
     (starve_the_gpu, "gpu whole_cpus"),
     (half_a_cpu, "whole_cpus"),
     (probe_the_port, "probes available model"),
@@ -281,7 +295,7 @@ MISTAKES: Table = [
 
 
 def test_without_a_mistake_nothing_is_found() -> None:
-    assert problems(right()) == []
+    assert problems(right(), OF_MANIFESTS) == []
 
 
 @pytest.mark.parametrize(("make", "rules"), MISTAKES, ids=lambda each: getattr(each, "__name__", ""))
@@ -289,11 +303,11 @@ def test_a_mistake_is_found_by_the_rule_meant_for_it(make: Callable[[Objects], N
     objects = right()
     make(objects)
     assert objects != right()
-    assert {each.rule for each in problems(objects)} == set(rules.split())
+    assert {each.rule for each in problems(objects, OF_MANIFESTS)} == set(rules.split())
 
 
 def test_every_rule_finds_a_mistake_of_its_own() -> None:
-    assert {rules.split()[0] for _, rules in MISTAKES} == RULES.keys()
+    assert {rules.split()[0] for _, rules in MISTAKES} == OF_MANIFESTS.keys()
 
 
 def test_the_document_says_how_many_there_are() -> None:

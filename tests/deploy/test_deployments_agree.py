@@ -77,7 +77,10 @@ def test_images_have_the_version_of_the_project(cluster: Cluster) -> None:
     images = {container["image"] for _, _, container in cluster.containers()}
     ours = {image for image in images if image.startswith("pixelcost-")}
     assert {image.rpartition(":")[2] for image in ours} == {VERSION}
-    assert {image.partition(":")[0] for image in images - ours} == {"tensorflow/serving"}
+    assert {image.partition(":")[0] for image in images - ours} == {
+        "tensorflow/serving",
+        "docker.io/tensorflow/serving",
+    }
 
 
 def test_the_chart_has_the_version_of_the_project() -> None:

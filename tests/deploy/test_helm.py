@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,621 +14,29 @@ import pytest
 import yaml
 
 from experiment.backends.addresses import parse_servers
+from experiment.records import BackendInfo
 from serving.config.text_messages import read_batching, read_models
 from serving.models.config import from_proto
+from tests.deploy.chart.objects import applied, plain
+from tests.deploy.chart.sets import BAD, GOOD, LOOSENED, NAME
 from tests.deploy.mistakes import with_queue
 from tests.deploy.policy import problems
-from tests.deploy.policy.objects import Cluster, environment, flags, main_container, name_of
+from tests.deploy.policy.objects import (
+    COMPONENT,
+    Cluster,
+    environment,
+    flags,
+    labels,
+    main_container,
+    name_of,
+    pod_of,
+)
 from tests.support.deploy import manifests
-from tests.support.deploy.chart_objects import plain
-from tests.support.deploy.helm_render import CHART, render
+from tests.support.deploy.api_server import api_server
+from tests.support.deploy.cluster_programs import helms
+from tests.support.deploy.helm_render import CHART, dry_run, render
 from tools.chart_values import described
 from webapp.config import read_settings
-
-CPU = {"name": "4 CPU", "service": "tf-serving-4cpu", "device": "cpu", "cpu": 4, "memory": "4Gi"}
-GPU = {"name": "T4", "service": "tf-serving-t4", "device": "gpu", "cpu": 6, "memory": "8Gi", "gpus": 1}
-CLAIM: dict[str, Any] = {"source": "claim", "claim": {"name": "models"}}
-GATEWAY = {"enabled": True, "parentRefs": [{"name": "front", "namespace": "gateways"}]}
-NAME = "kubernetes.io/metadata.name"  # the label that every namespace carries by itself
-CLIENTS: dict[str, Any] = {
-    "name": "clients",
-    "backend": "tf-serving-1cpu",
-    "grpc": {},
-    "rest": {},
-    "from": [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}],
-}
-FRACTION = {**CPU, "name": "0.2 CPU", "service": "tf-serving-small", "cpu": 0.2, "measure": False}
-OLD = {
-    **CPU,
-    "name": "2017",
-    "service": "serving",
-    "image": {"repository": "samnco/tf-models", "tag": "serving-1.0.2"},
-    "command": ["/serve.sh"],
-    "rest": False,
-    "measure": False,
-    "cpu": 0.2,
-}
-MORE: dict[str, Any] = {
-    "labels": {"team": "ml"},
-    "annotations": {"linkerd.io/inject": "enabled"},
-    "nodeSelector": {"pool": "serving"},
-    "tolerations": [{"key": "dedicated", "operator": "Exists"}],
-    "priorityClassName": "high",
-    "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
-    "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["registry.example"]}],
-    "extraEnv": [
-        {"name": "TF_CPP_MIN_LOG_LEVEL", "valueFrom": {"configMapKeyRef": {"name": "log", "key": "level"}}}
-    ],
-    "extraVolumes": [{"name": "certificates", "secret": {"secretName": "ca"}}],
-    "extraVolumeMounts": [{"name": "certificates", "mountPath": "/etc/ca", "readOnly": True}],
-    "extraInitContainers": [
-        {
-            "name": "wait",
-            "image": "busybox:1.37",
-            "resources": {
-                "requests": {"cpu": "1", "memory": "256Mi"},
-                "limits": {"cpu": "1", "memory": "256Mi"},
-            },
-        }
-    ],
-}
-DIGEST = "sha256:" + "0" * 64
-
-GOOD: dict[str, dict[str, Any]] = {
-    "defaults": {},
-    "one backend": {"backends": [CPU]},
-    "prices and replicas": {"backends": [{**CPU, "replicas": 3, "pricePerHour": 0.35}]},
-    "embedded": {"backends": [{**CPU, "server": "embedded"}]},
-    "embedded on a gpu": {
-        "backends": [{**GPU, "server": "embedded", "image": {"repository": "own", "tag": "1-gpu"}}]
-    },
-    "own gpu nodes": {
-        "backends": [
-            {
-                **GPU,
-                "nodeSelector": {"gpu": "t4", "kubernetes.io/arch": "amd64"},
-                "runtimeClassName": "nvidia",
-                "tolerations": [],
-            }
-        ]
-    },
-    "own image": {"backends": [{**CPU, "image": {"repository": "registry.example/tf", "tag": "avx512"}}]},
-    "digests": {
-        "serving": {"image": {"repository": "tensorflow/serving", "digest": DIGEST}},
-        "backends": [CPU],
-    },
-    "claim": {"model": {"source": "claim", "claim": {"name": "models", "subPath": "inception"}}},
-    "other model": {"model": {"name": "resnet", "signature": "serving_default", "input": "image_bytes"}},
-    "labels": {"model": {**CLAIM, "versions": [1, 2], "labels": {"stable": 1, "canary": 2}}},
-    "batching": {"model": {"batching": {"enabled": True, "maxBatchSize": 16}}},
-    "token": {"web": {"tokenSecret": "pixelcost-token"}, "monitoring": {"enabled": True}},
-    "postgresql": {"web": {"replicas": 3, "database": {"secret": "pixelcost-database"}}},
-    "kept runs": {"web": {"persistence": {"enabled": True, "storageClass": "fast"}}},
-    "existing claim": {"web": {"persistence": {"enabled": True, "existingClaim": "runs"}}},
-    "ingress": {
-        "host": "pixelcost.example.org",
-        "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a/b": "c"}},
-        "web": {"service": {"type": "ClusterIP"}},
-    },
-    "gateway": {
-        "host": "pixelcost.example.org",
-        "gateway": {**GATEWAY, "grpc": {"enabled": True, "host": "grpc.example.org"}},
-    },
-    "hpa": {"backends": [{**CPU, "autoscaling": {"kind": "hpa", "max": 4}}]},
-    "keda": {
-        "monitoring": {"enabled": True},
-        "backends": [
-            {**CPU, "autoscaling": {"kind": "keda", "max": 4, "prometheus": "http://prometheus:9090"}}
-        ],
-    },
-    "monitoring": {"monitoring": {"enabled": True, "labels": {"release": "prometheus"}}},
-    "default deny": {
-        "networkPolicy": {"defaultDeny": True, "webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
-        "web": {"service": {"externalTrafficPolicy": "Local"}},
-    },
-    "large numbers": {
-        "web": {"env": {"PIXELCOST_MAX_BYTES": 40_000_000, "PIXELCOST_MAX_RUN": 90.5}},
-        "model": {
-            **CLAIM,
-            "versions": [1_700_000_000, 9_007_199_254_740_991],
-            "labels": {"stable": 1_700_000_000, "canary": 9_007_199_254_740_991},
-            "batching": {"enabled": True, "maxEnqueuedBatches": 1_000_000, "batchTimeoutMicros": 10_000_000},
-        },
-        "backends": [{**CPU, "pricePerHour": 0.000001}],
-    },
-    "metrics of a page that few reach": {
-        "monitoring": {"enabled": True},
-        "networkPolicy": {"webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
-        "web": {"service": {"type": "ClusterIP"}},
-    },
-    "names that YAML takes for something else": {
-        "host": "123",
-        "ingress": {"enabled": True, "tlsSecret": "1e3", "className": "no"},
-        "web": {
-            "tokenSecret": "123",
-            "persistence": {"enabled": True, "storageClass": "true", "existingClaim": "0"},
-        },
-        "model": {"name": "123", "source": "claim", "claim": {"name": "1e3", "subPath": "0"}},
-        "backends": [
-            {**CPU, "name": "null", "service": "null", "runtimeClassName": "true"},
-            {**CPU, "name": 'a "b" \\ c: {{ d }}', "service": "y"},
-        ],
-    },
-    "gateway names that YAML takes for something else": {
-        "host": "true",
-        "backends": [{**CPU, "service": "true"}],
-        "gateway": {**GATEWAY, "grpc": {"enabled": True, "host": "no", "backend": "true"}},
-        "monitoring": {"enabled": True},
-        "networkPolicy": {"monitoringNamespace": "1"},
-        "web": {"replicas": 2, "database": {"secret": "2", "key": "3"}, "tokenSecret": "4"},
-    },
-    "settings": {"web": {"env": {"PIXELCOST_KEEP_RUNS": 50, "PIXELCOST_LOG_LEVEL": "debug"}}},
-    "queue": {"queue": {"enabled": True}},
-    "another queue": {
-        "web": {"tokenSecret": "pixelcost-token"},
-        "backends": [CPU],
-        "networkPolicy": {"defaultDeny": True},
-        "queue": {
-            "enabled": True,
-            "stream": "photos:2026",
-            "backend": "tf-serving-4cpu",
-            "workers": {"min": 1, "max": 20, "jobsEach": 50, "cpu": 2, "memory": "2Gi"},
-            "gateway": {"replicas": 3},
-            "redis": {"maxmemory": "512mb", "memory": "1Gi", "size": "1Gi", "storageClass": "true"},
-            "kedaNamespace": "1",
-        },
-    },
-    "a private registry": {
-        "imagePullSecrets": [{"name": "regcred"}],
-        "serviceAccount": {
-            "create": True,
-            "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/r"},
-        },
-        "queue": {"enabled": True},
-    },
-    "an account that exists": {"serviceAccount": {"name": "ours"}},
-    "openshift": {
-        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
-        "networkPolicy": {"dns": {"namespace": "openshift-dns", "ports": [5353], "cidrs": []}},
-    },
-    "ipv6": {
-        "ip": {"families": ["IPv6"], "familyPolicy": "SingleStack"},
-        "networkPolicy": {"dns": {"cidrs": ["fd00::a/128"]}},
-        "backends": [{**CPU, "server": "embedded"}],
-        "queue": {"enabled": True, "backend": "tf-serving-4cpu"},
-    },
-    "pods with more": {
-        "web": {"pod": MORE},
-        "serving": {"pod": {**MORE, "labels": {"team": "ml", "cost": "a"}}},
-        "queue": {
-            "enabled": True,
-            "backend": "tf-serving-4cpu",
-            "pod": {"tolerations": [{"operator": "Exists"}]},
-        },
-        "backends": [{**CPU, "pod": {"labels": {"cost": "b"}, "tolerations": []}}],
-    },
-    "only servers of others": {
-        "backends": [],
-        "externalBackends": [
-            {"name": "KServe", "address": "flowers.models.svc:80", "targetPorts": [8080, 9000]},
-            {
-                "name": "OVMS",
-                "address": "10.1.2.3:9000",
-                "rest": 8000,
-                "model": "res/net",
-                "pricePerHour": 0.5,
-            },
-            {"name": "v6", "address": "[fd00::1]:9000"},
-            {"name": "beside", "address": "tf:8500"},
-            {"name": "far", "address": "tf.example.org:443", "to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]},
-        ],
-    },
-    "servers of others beside ours": {"externalBackends": [{"name": "old", "address": "tf:9000"}]},
-    "only servers": {
-        "web": {"enabled": False},
-        "backends": [CPU],
-        "serving": {"expose": [{**CLIENTS, "backend": "tf-serving-4cpu", "grpc": {"port": 9000}}]},
-        "monitoring": {"enabled": True},
-    },
-    "fractions": {
-        "backends": [
-            CPU,
-            {**FRACTION, "cpuRequest": 0.05},
-            {**FRACTION, "name": "x", "service": "x", "cpu": 1.5},
-        ],
-    },
-    "an old image": {"backends": [CPU, OLD], "model": {"batching": {"enabled": True}}},
-    "exposed": {"serving": {"expose": [CLIENTS]}},
-    "exposed at nodes": {
-        "serving": {
-            "expose": [
-                {
-                    **CLIENTS,
-                    "type": "NodePort",
-                    "externalTrafficPolicy": "Local",
-                    "from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
-                    "rest": {"nodePort": 30900},
-                }
-            ]
-        }
-    },
-    "exposed by a load balancer": {
-        "serving": {
-            "expose": [
-                {
-                    **CLIENTS,
-                    "type": "LoadBalancer",
-                    "loadBalancerSourceRanges": ["192.0.2.0/24"],
-                    "annotations": {"service.beta.kubernetes.io/aws-load-balancer-scheme": "internal"},
-                }
-            ]
-        }
-    },
-    "exposed by ingress": {
-        "serving": {
-            "expose": [
-                {
-                    **CLIENTS,
-                    "ingressClassName": "nginx",
-                    "tlsSecret": "tls",
-                    "rest": {"host": "rest.example.org"},
-                    "grpc": {
-                        "host": "grpc.example.org",
-                        "annotations": {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"},
-                    },
-                }
-            ]
-        }
-    },
-    "exposed by gateway": {
-        "serving": {
-            "expose": [
-                {
-                    "name": "clients",
-                    "backend": "tf-serving-1cpu",
-                    "parentRefs": [{"name": "front", "namespace": "gateways"}, {"name": "own"}],
-                    "rest": {"host": "rest.example.org", "port": 80},
-                    "grpc": {"host": "grpc.example.org"},
-                }
-            ]
-        }
-    },
-    "servers asked directly": {
-        "networkPolicy": {"serversFrom": [{"podSelector": {"matchLabels": {"app": "shop"}}}]}
-    },
-    "gateway elsewhere": {
-        "host": "pixelcost.example.org",
-        "gateway": {
-            **GATEWAY,
-            "grpc": {
-                "enabled": True,
-                "host": "g.x",
-                "from": [{"namespaceSelector": {"matchLabels": {NAME: "envoy"}}}],
-            },
-        },
-        "web": {"service": {"type": "ClusterIP"}},
-    },
-    "a database in its place": {
-        "web": {"database": {"secret": "db", "to": [{"podSelector": {"matchLabels": {"app": "postgres"}}}]}}
-    },
-    "the page calls a collector": {
-        "networkPolicy": {
-            "webTo": [
-                {
-                    "to": [{"podSelector": {"matchLabels": {"app": "otel"}}}],
-                    "ports": [{"port": 4317, "protocol": "TCP"}],
-                }
-            ]
-        }
-    },
-    "a slice of a gpu": {"backends": [{**GPU, "gpuResource": "nvidia.com/mig-1g.10gb"}]},
-    "another maker's gpu": {
-        "backends": [
-            {**GPU, "gpuResource": "amd.com/gpu", "image": {"repository": "own/tf-rocm", "tag": "2.19.1"}}
-        ]
-    },
-    "a page behind a load balancer": {
-        "web": {"service": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.0.2.0/24"]}}
-    },
-    "everything": {
-        "queue": {"enabled": True, "backend": "tf-serving-4cpu"},
-        "host": "pixelcost.example.org",
-        "gateway": GATEWAY,
-        "monitoring": {"enabled": True},
-        "networkPolicy": {"defaultDeny": True},
-        "model": {"versions": [1], "labels": {"stable": 1}, "batching": {"enabled": True}},
-        "web": {"replicas": 2, "database": {"secret": "db"}},
-        "backends": [CPU, GPU, {**CPU, "name": "own", "service": "tf-serving-own", "server": "embedded"}],
-    },
-}
-
-# Values that open or loosen something on purpose: the rules that speak of it, and no others.
-LOOSENED = {
-    "openshift": {"non_root", "owner"},  # the cluster chooses the user
-    "pods with more": {"settings"},  # a variable that is no setting of the app
-    "only servers of others": {"servers"},  # no Service of this release
-    "servers of others beside ours": {"servers"},
-    "an old image": {
-        "probes",
-        "available",
-        "model",
-        "flags",
-        "ports",
-        "threads",
-    },  # it has no REST and no flags
-    "servers asked directly": {"quiet_servers"},
-}
-
-KEDA = {"kind": "keda", "max": 4, "prometheus": "http://prometheus:9090"}
-DATABASE = {"secret": "pixelcost-database"}
-
-BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "one volume for three": (
-        {"web": {"replicas": 3, "database": DATABASE, "persistence": {"enabled": True}}},
-        "ReadWriteOnce volume can't be attached",
-    ),
-    "one volume in a roll-out": (
-        {"web": {"database": DATABASE, "persistence": {"enabled": True}}},
-        "ReadWriteOnce",
-    ),
-    "two of one service": ({"backends": [CPU, {**CPU, "name": "b"}]}, "tf-serving-4cpu is listed twice"),
-    "two of one name": ({"backends": [CPU, {**CPU, "service": "b"}]}, "4 CPU is listed twice"),
-    "the page as a server": ({"backends": [{**CPU, "service": "image-resizer"}]}, "is reserved for the page"),
-    "a service that begins with a digit": ({"backends": [{**CPU, "service": "4cpu"}]}, "service"),
-    "a name of two lines": ({"backends": [{**CPU, "name": "a\nb"}]}, "name"),
-    "a name that REST has": ({"backends": [{**CPU, "name": "4 CPU over REST"}]}, "must not end like this"),
-    "a service without quotes": ({"backends": [{**CPU, "service": True}]}, "service"),
-    "gRPC to nobody": (
-        {"host": "a.b", "gateway": {**GATEWAY, "grpc": {"enabled": True, "host": "g.x"}}, "backends": [CPU]},
-        "no backend has the service tf-serving-8cpu",
-    ),
-    "gRPC without a gateway": (
-        {"gateway": {"grpc": {"enabled": True, "host": "g.x"}}},
-        "needs gateway.enabled",
-    ),
-    "gRPC without a name": (
-        {"host": "a.b", "gateway": {**GATEWAY, "grpc": {"enabled": True}}},
-        "gateway.grpc.host",
-    ),
-    "keda without metrics": ({"backends": [{**CPU, "autoscaling": KEDA}]}, "keda needs monitoring.enabled"),
-    "least above most": (
-        {"backends": [{**CPU, "autoscaling": {"kind": "hpa", "min": 5, "max": 2}}]},
-        "min 5 is above",
-    ),
-    "two versions of an image": ({"model": {"versions": [1, 2]}}, "an image brings one version"),
-    "a version that an image never has": ({"model": {"versions": [3]}}, "which is installed as 1"),
-    "nobody to ask": ({"backends": []}, "there would be nobody to ask"),
-    "nothing to install": (
-        {"web": {"enabled": False}, "backends": [], "externalBackends": [{"name": "a", "address": "b:1"}]},
-        "needs backends: nothing would be installed",
-    ),
-    "servers of others without a page": (
-        {"web": {"enabled": False}, "externalBackends": [{"name": "a", "address": "b:1"}]},
-        "need web.enabled: only the page asks them",
-    ),
-    "a way to no page": (
-        {"web": {"enabled": False}, "host": "a.b", "ingress": {"enabled": True}},
-        "ingress.enabled needs web.enabled",
-    ),
-    "nothing to measure": ({"backends": [FRACTION]}, "all have measure: false"),
-    "a fraction that is measured": ({"backends": [{**FRACTION, "measure": True}]}, "cpu"),
-    "less than a request": ({"backends": [CPU, {**FRACTION, "cpuRequest": 0.5}]}, "cpuRequest is above cpu"),
-    "a request of a measured server": ({"backends": [{**CPU, "cpuRequest": 1}]}, "cpuRequest|not"),
-    "two with the name of a server of others": (
-        {"backends": [CPU], "externalBackends": [{"name": "4 CPU", "address": "a:1"}]},
-        "externalBackends: the name 4 CPU is listed twice",
-    ),
-    "a server of others whose place nobody knows": (
-        {"externalBackends": [{"name": "far", "address": "tf.example.org:443"}]},
-        "name them in `to`, as NetworkPolicy peers",
-    ),
-    "a server of others without a port": ({"externalBackends": [{"name": "a", "address": "b"}]}, "address"),
-    "exposed to nobody": (
-        {"serving": {"expose": [{**CLIENTS, "from": []}]}},
-        "name who may ask in `from`, as NetworkPolicy peers; nobody else passes",
-    ),
-    "exposed to a peer that says nothing": ({"serving": {"expose": [{**CLIENTS, "from": [{}]}]}}, "from"),
-    "exposing nobody": (
-        {"serving": {"expose": [{**CLIENTS, "backend": "tf-serving-2cpu"}]}},
-        "no backend has the service tf-serving-2cpu",
-    ),
-    "exposing nothing": (
-        {"serving": {"expose": [{k: v for k, v in CLIENTS.items() if k not in ("grpc", "rest")}]}},
-        "offers neither grpc nor rest",
-    ),
-    "exposing REST that is not there": (
-        {"backends": [CPU, OLD], "serving": {"expose": [{**CLIENTS, "backend": "serving"}]}},
-        r"serving has no REST \(rest: false\)",
-    ),
-    "exposed twice": ({"serving": {"expose": [CLIENTS, CLIENTS]}}, "the name clients is taken"),
-    "exposed under the name of a server": (
-        {"serving": {"expose": [{**CLIENTS, "name": "tf-serving-8cpu"}]}},
-        "the name tf-serving-8cpu is taken by another Service",
-    ),
-    "exposed by two ways": (
-        {
-            "serving": {
-                "expose": [
-                    {
-                        **CLIENTS,
-                        "ingressClassName": "a",
-                        "parentRefs": [{"name": "b"}],
-                        "rest": {"host": "a.b"},
-                    }
-                ]
-            }
-        },
-        "two ways for one name",
-    ),
-    "a host without a way": (
-        {"serving": {"expose": [{**CLIENTS, "rest": {"host": "a.b"}}]}},
-        "a host needs ingressClassName or parentRefs",
-    ),
-    "a way without a host": (
-        {"serving": {"expose": [{**CLIENTS, "ingressClassName": "nginx"}]}},
-        "ingressClassName and parentRefs need a host",
-    ),
-    "a certificate at a gateway": (
-        {
-            "serving": {
-                "expose": [
-                    {**CLIENTS, "tlsSecret": "t", "parentRefs": [{"name": "b"}], "rest": {"host": "a.b"}}
-                ]
-            }
-        },
-        "tlsSecret belongs to ingressClassName",
-    ),
-    "a port of nodes without them": (
-        {"serving": {"expose": [{**CLIENTS, "rest": {"nodePort": 30900}}]}},
-        "nodePort and externalTrafficPolicy need the type NodePort",
-    ),
-    "exposed to addresses that nobody sees": (
-        {
-            "serving": {
-                "expose": [{**CLIENTS, "type": "NodePort", "from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]
-            }
-        },
-        "needs externalTrafficPolicy: Local",
-    ),
-    "ranges without a balancer": (
-        {"serving": {"expose": [{**CLIENTS, "loadBalancerSourceRanges": ["10.0.0.0/8"]}]}},
-        "needs the type LoadBalancer",
-    ),
-    "clients by addresses that the page never sees": (
-        {"networkPolicy": {"webFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}},
-        "needs web.service.externalTrafficPolicy: Local",
-    ),
-    "a policy for traffic that is not there": (
-        {"web": {"service": {"type": "ClusterIP", "externalTrafficPolicy": "Local"}}},
-        "externalTrafficPolicy needs the type NodePort or LoadBalancer",
-    ),
-    "the page's ranges without a balancer": (
-        {"web": {"service": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}}},
-        "web.service.loadBalancerSourceRanges needs the type LoadBalancer",
-    ),
-    "calls to everybody": ({"networkPolicy": {"webTo": [{"to": [], "ports": [{"port": 443}]}]}}, "to"),
-    "half a user": (
-        {"podSecurityContext": {"runAsUser": None}},
-        "give runAsUser, runAsGroup and fsGroup, or set all three to null",
-    ),
-    "root": ({"podSecurityContext": {"runAsUser": 0}}, "runAsUser"),
-    "a variable twice": (
-        {"web": {"env": {"TZ": "UTC"}, "pod": {"extraEnv": [{"name": "TZ", "value": "a"}]}}},
-        "TZ is set by the chart or by web.env",
-    ),
-    "a readable token": (
-        {"web": {"pod": {"extraEnv": [{"name": "PIXELCOST_TOKEN", "value": "a"}]}}},
-        "PIXELCOST_TOKEN is set by the chart",
-    ),
-    "a server's variable twice": (
-        {"serving": {"pod": {"extraEnv": [{"name": "CUDA_CACHE_PATH", "value": "/x"}]}}},
-        "CUDA_CACHE_PATH is set by the chart",
-    ),
-    "another app": ({"web": {"pod": {"labels": {"app": "x"}}}}, "app is the chart's own"),
-    "no names at all": ({"web": {"pod": {"dnsPolicy": "None"}}}, "None needs dnsConfig with nameservers"),
-    "monitoring under another app": (
-        {"monitoring": {"enabled": True, "labels": {"app": "x"}}},
-        "propertyName 'app'",
-    ),
-    "flags of a command": (
-        {"backends": [CPU, {**OLD, "flags": ["--x=1"]}]},
-        "a command of your own takes args",
-    ),
-    "arguments of nothing": ({"backends": [{**CPU, "args": ["a"]}]}, "args belong to a command"),
-    "a command without its image": (
-        {"backends": [CPU, {k: v for k, v in OLD.items() if k != "image"}]},
-        "a command of your own needs the image",
-    ),
-    "a command beside a server": (
-        {"backends": [CPU, {**OLD, "server": "embedded"}]},
-        "server chooses the command",
-    ),
-    "versions for a command": (
-        {"model": {**CLAIM, "versions": [1]}, "backends": [CPU, OLD]},
-        "reach only servers that the chart starts",
-    ),
-    "no REST in TensorFlow Serving": (
-        {"backends": [{**CPU, "rest": False}]},
-        "TensorFlow Serving always has REST",
-    ),
-    "another maker's gpu with the stock image": (
-        {"backends": [{**GPU, "gpuResource": "amd.com/gpu"}]},
-        "the stock image is for NVIDIA's GPUs",
-    ),
-    "a misspelt gpu": ({"backends": [{**GPU, "gpuResource": "nvidia.com/gpus"}]}, "gpuResource"),
-    "a gpu's name without a gpu": (
-        {"backends": [{**CPU, "gpuResource": "nvidia.com/gpu"}]},
-        "gpuResource|not",
-    ),
-    "a pull secret by name alone": ({"imagePullSecrets": ["regcred"]}, "imagePullSecrets"),
-    "the name of the test": (
-        {"backends": [{**CPU, "service": "pixelcost-test"}]},
-        "reserved for `helm test`",
-    ),
-    "extra volumes of the queue": ({"queue": {"pod": {"extraEnv": [{"name": "A"}]}}}, "queue|pod"),
-    "a label of nothing": (
-        {"model": {**CLAIM, "versions": [2], "labels": {"stable": 1}}},
-        "stable is version 1",
-    ),
-    "a label with quotes": (
-        {"model": {**CLAIM, "versions": [1], "labels": {'st"able': 1}}},
-        "labels|st.+able",
-    ),
-    "the embedded image on a gpu": ({"backends": [{**GPU, "server": "embedded"}]}, "does not support GPUs"),
-    "backends taken away": ({"backends": None}, "backends"),
-    "an image taken away": ({"web": {"image": None}}, "image"),
-    "a folder above": ({"model": {"name": ".."}}, "name"),
-    "a path that is YAML": (
-        {"model": {"source": "claim", "claim": {"name": "m", "subPath": "a: b"}}},
-        "subPath",
-    ),
-    "a path out of the claim": (
-        {"model": {"source": "claim", "claim": {"name": "m", "subPath": "../x"}}},
-        "subPath",
-    ),
-    "no memory": ({"backends": [{**CPU, "memory": "0Gi"}]}, "memory"),
-    "another port": ({"backends": [{**CPU, "flags": ["--port=9000"]}]}, "--port=9000 is set by the chart"),
-    "another page port": ({"web": {"env": {"PORT": 8080}}}, "web.env: PORT is fixed"),
-    "a readable password": (
-        {"web": {"env": {"DATABASE_URL": "postgresql://a:b@c/d"}}},
-        "DATABASE_URL is set by the value web.database",
-    ),
-    "a price that is none": ({"backends": [{**CPU, "pricePerHour": 3_000_000}]}, "pricePerHour"),
-    "another processor": ({"backends": [{**CPU, "nodeSelector": {"kubernetes.io/arch": "arm64"}}]}, "arch"),
-    "a repository with a tag": ({"web": {"image": {"repository": "r/x:3"}}}, "repository"),
-    "the key tmp": ({"backends": [{**CPU, "tmp": "1Gi"}]}, "tmp"),
-    "deny without policies": (
-        {"networkPolicy": {"defaultDeny": True, "enabled": False}},
-        "networkPolicy.enabled",
-    ),
-    "a queue that asks nobody": (
-        {"queue": {"enabled": True, "backend": "tf-serving-2cpu"}},
-        "no backend has the service tf-serving-2cpu",
-    ),
-    "more workers than there may be": ({"queue": {"workers": {"min": 9}}}, "min 9 is above max 8"),
-    "a stream with spaces": ({"queue": {"stream": "a b"}}, "stream"),
-    "a misspelt value": ({"backend": []}, "backend"),
-    "half a cpu": ({"backends": [{**CPU, "cpu": 0.5}]}, "cpu"),
-    "a starved gpu": ({"backends": [{**GPU, "cpu": 1}]}, "cpu"),
-    "a gpu server without a gpu": ({"backends": [{k: v for k, v in GPU.items() if k != "gpus"}]}, "gpus"),
-    "a cpu server with a gpu": ({"backends": [{**CPU, "gpus": 1}]}, "gpus|not"),
-    "the tag latest": ({"web": {"image": {"repository": "pixelcost-web", "tag": "latest"}}}, "tag"),
-    "a digest cut short": ({"model": {"image": {"repository": "m", "digest": "sha256:abc"}}}, "digest"),
-    "a claim without a name": ({"model": {"source": "claim"}}, "claim"),
-    "keda without prometheus": (
-        {"backends": [{**CPU, "autoscaling": {"kind": "keda", "max": 2}}]},
-        "prometheus",
-    ),
-    "replicas on sqlite": ({"web": {"replicas": 2}}, "several web processes can't share an SQLite file"),
-    "a front without a name": ({"ingress": {"enabled": True}}, "need host"),
-    "a gateway without a parent": (
-        {"host": "a.b", "gateway": {"enabled": True, "parentRefs": []}},
-        "parentRefs",
-    ),
-    "a service name with capitals": ({"backends": [{**CPU, "service": "TF"}]}, "service"),
-    "a node port out of range": ({"web": {"service": {"nodePort": 80}}}, "nodePort"),
-}
-
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "helm.md"
 EXAMPLES = {
@@ -636,10 +47,13 @@ EXAMPLES = {
 }
 
 
+CI = {f"ci/{path.stem}": yaml.safe_load(path.read_text("utf-8")) for path in (CHART / "ci").iterdir()}
+
+
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, Any]:
     assert not GOOD.keys() & BAD.keys()
-    return render({**GOOD, **EXAMPLES, **{name: values for name, (values, _) in BAD.items()}})
+    return render({**GOOD, **EXAMPLES, **CI, **{name: values for name, (values, _) in BAD.items()}})
 
 
 def test_the_defaults_render_the_manifests_of_k8s(rendered: dict[str, Any]) -> None:
@@ -650,7 +64,7 @@ def test_the_queue_is_that_of_the_component(rendered: dict[str, Any]) -> None:
     assert sorted(plain(rendered["queue"]), key=str) == sorted(with_queue(manifests.read()), key=str)
 
 
-@pytest.mark.parametrize("name", [*GOOD, *EXAMPLES])
+@pytest.mark.parametrize("name", [*GOOD, *EXAMPLES, *CI])
 def test_no_values_break_a_rule(rendered: dict[str, Any], name: str) -> None:
     assert not isinstance(rendered[name], str), rendered[name]
     assert {each.rule for each in problems(rendered[name])} == LOOSENED.get(name, set()), problems(
@@ -721,14 +135,6 @@ def test_the_gateway_asks_for_the_token_of_the_page(rendered) -> None:
     assert token["valueFrom"]["secretKeyRef"] == {"name": "pixelcost-token", "key": "token"}
 
 
-def test_keda_counts_the_requests_of_its_own_namespace(rendered) -> None:
-    (scaler,) = Cluster(rendered["keda"]).of("ScaledObject")
-    assert (
-        'namespace="pixelcost", service="tf-serving-4cpu"}[120s]'
-        in scaler["spec"]["triggers"][0]["metadata"]["query"]
-    )
-
-
 def test_every_value_has_a_description_and_a_row_of_the_readme() -> None:
     rows = [row.key for row, _ in described((CHART / "values.yaml").read_text("utf-8"))]
     leaves = set(leaves_of(yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))))
@@ -750,6 +156,449 @@ def test_http_goes_to_the_page_and_grpc_to_a_server(rendered) -> None:
     assert kinds["GRPCRoute"]["spec"]["rules"][0]["backendRefs"] == [
         {"name": "tf-serving-8cpu", "port": 8500}
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "unsaid"),
+    [
+        (
+            "defaults",
+            [
+                "http://<any node>:30501",
+                "Runs end with the pod",
+                "Whoever reaches the page",
+                "Nobody but the page",
+            ],
+            ["only serves", "For other clients"],
+        ),
+        (
+            "only servers",
+            [
+                "The page is left out",
+                "Model server 4 CPU: tf-serving-4cpu:8500 (gRPC), tf-serving-4cpu:8501 (REST)",
+                "For other clients: clients.pixelcost, the pods of tf-serving-4cpu:",
+                " grpc at 9000 rest at 8501",
+            ],
+            ["The page:", "Runs end", "It asks", "Nobody but"],
+        ),
+        (
+            "only servers of others",
+            ["It asks: KServe:flowers.models.svc:80;OVMS:10.1.2.3:9000?rest=8000&model=res%2Fnet"],
+            ["Model server", "Nobody but"],
+        ),
+        (
+            "fractions",
+            ["It asks: 4 CPU:tf-serving-4cpu:8500?rest=8501\n", "only serves (measure: false)"],
+            ["The page is left out"],
+        ),
+        ("kept runs", ["kept in the claim image-resizer, which `helm uninstall` leaves"], ["Runs end with"]),
+        ("gateway", ["It is reached past the gateway too: set web.service.type to ClusterIP"], ["any node"]),
+    ],
+)
+def test_the_notes_say_what_was_installed(rendered, name: str, said: list[str], unsaid: list[str]) -> None:
+    with api_server(rendered[name]) as address:
+        notes = dry_run(helms()[0], address, GOOD[name])["info"]["notes"]
+    for words in (*said, "helm test pixelcost --namespace pixelcost"):
+        assert words in notes, notes
+    for words in unsaid:
+        assert words not in notes, notes
+
+
+def test_helm_test_asks_the_page_and_every_server_and_says_who_does_not_answer(rendered) -> None:
+    (pod,) = Cluster(rendered["an old image"]).of("Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    (container,) = pod["spec"]["containers"]
+    assert environment(container)["URLS"].split() == [
+        "http://image-resizer:5051/healthz",
+        "http://image-resizer:5051/readyz",
+        "http://tf-serving-4cpu:8501/v1/models/inception/metadata",
+        "tcp://serving:8500",
+    ]
+    with api_server([]) as address, socket.create_server(("127.0.0.1", 0)) as server:
+        grpc = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        done = asked(container, f"{address}/version {grpc}")
+        assert (done.returncode, done.stdout.count("answers")) == (0, 2), done.stderr
+        refused = asked(container, f"{grpc} {address}/v1/models/inception/metadata")
+    assert refused.returncode == 1
+    assert "/v1/models/inception/metadata does not answer: HTTP Error 404" in refused.stderr
+
+
+def asked(container: dict[str, Any], urls: str) -> subprocess.CompletedProcess[str]:
+    """The test's own command, which here waits for nobody."""
+    command = [sys.executable, *container["command"][1:]]
+    given = {"URLS": urls, "PATIENCE_S": "0"}
+    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_pod_of_helm_test_passes_the_policies_that_the_page_passes(rendered) -> None:
+    objects = rendered["default deny"]
+    (pod,) = Cluster(objects).of("Pod")
+    carried = labels(pod).items()
+    (ask_servers,) = (peer["podSelector"]["matchLabels"].items() for peer in PAGE)
+    assert ask_servers <= carried
+    assert carried >= {"app": "pixelcost-test"}.items()
+    (policy,) = [each for each in Cluster(objects).of("NetworkPolicy") if name_of(each) == "pixelcost-test"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= carried
+    service = one(objects, "Service", "image-resizer")["spec"]["selector"]
+    assert not service.items() <= carried  # it must never answer in the page's place
+
+
+def one(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (found,) = [each for each in Cluster(applied(objects)).of(kind) if name_of(each) == name]
+    return found
+
+
+def admitted(objects: list[dict[str, Any]], name: str) -> list[tuple[Any, list[int]]]:
+    """Who may come in to the pods of a policy, rule by rule: peers (None: everybody) and ports."""
+    rules = one(objects, "NetworkPolicy", name)["spec"]["ingress"]
+    return [(rule.get("from"), [port["port"] for port in rule["ports"]]) for rule in rules]
+
+
+def called(objects: list[dict[str, Any]], name: str = "image-resizer") -> list[tuple[Any, list[int]]]:
+    rules = one(objects, "NetworkPolicy", name)["spec"]["egress"]
+    return [(rule.get("to"), [port["port"] for port in rule["ports"]]) for rule in rules]
+
+
+def servers_of(objects: list[dict[str, Any]]) -> list[BackendInfo]:
+    (web,) = Cluster(objects).workloads("web")
+    return parse_servers(environment(main_container(web))["TF_SERVERS"] or "")
+
+
+PAGE = [{"podSelector": {"matchLabels": {COMPONENT: "web", "app.kubernetes.io/part-of": "pixelcost"}}}]
+SHOP = [{"namespaceSelector": {"matchLabels": {"team": "shop"}}}]
+
+
+def test_by_default_nobody_but_the_page_may_ask_a_server(rendered) -> None:
+    assert admitted(rendered["defaults"], "tf-serving-1cpu") == [(PAGE, [8500, 8501])]
+
+
+def test_an_exposed_server_has_a_service_of_one_address_for_the_named_clients_alone(rendered) -> None:
+    objects = rendered["exposed"]
+    spec = one(objects, "Service", "clients")["spec"]
+    assert (spec["type"], spec["selector"]) == ("ClusterIP", {"app": "tf-serving-1cpu"})
+    assert [(each["name"], each["port"], each["targetPort"]) for each in spec["ports"]] == [
+        ("grpc", 8500, "grpc"),
+        ("rest", 8501, "rest"),
+    ]
+    assert admitted(objects, "tf-serving-1cpu") == [(PAGE, [8500, 8501]), (SHOP, [8500, 8501])]
+    assert admitted(objects, "tf-serving-8cpu") == [(PAGE, [8500, 8501])]
+    assert one(objects, "Service", "tf-serving-1cpu")["spec"]["clusterIP"] == "None"
+    assert servers_of(objects) == servers_of(rendered["defaults"])
+
+
+def test_prometheus_does_not_count_an_exposed_server_twice(rendered) -> None:
+    objects = rendered["only servers"]
+    for monitor in Cluster(objects).of("ServiceMonitor"):
+        wanted = monitor["spec"]["selector"]["matchLabels"].items()
+        found = [name_of(each) for each in Cluster(objects).of("Service") if wanted <= labels(each).items()]
+        assert "clients" not in found
+
+
+def test_an_exposed_server_keeps_the_port_of_old_clients_and_no_port_of_a_protocol_that_is_not_offered(
+    rendered,
+) -> None:
+    objects = rendered["only servers"]
+    (grpc, rest) = one(objects, "Service", "clients")["spec"]["ports"]
+    assert (grpc["port"], grpc["targetPort"], rest["port"]) == (9000, "grpc", 8501)
+    assert admitted(rendered["exposed by gateway"], "tf-serving-1cpu")[1] == (
+        [
+            {"namespaceSelector": {"matchLabels": {NAME: "gateways"}}},
+            {"podSelector": {"matchLabels": {"gateway.networking.k8s.io/gateway-name": "own"}}},
+        ],
+        [8500, 8501],
+    )
+
+
+def test_an_exposed_server_at_nodes_sees_its_clients_addresses(rendered) -> None:
+    spec = one(rendered["exposed at nodes"], "Service", "clients")["spec"]
+    assert (spec["type"], spec["externalTrafficPolicy"]) == ("NodePort", "Local")
+    assert [port.get("nodePort") for port in spec["ports"]] == [None, 30900]
+    balanced = one(rendered["exposed by a load balancer"], "Service", "clients")
+    assert balanced["spec"]["loadBalancerSourceRanges"] == ["192.0.2.0/24"]
+    assert balanced["metadata"]["annotations"].popitem()[1] == "internal"
+
+
+def test_from_outside_an_exposed_server_answers_predictions_and_status_and_never_reloads(rendered) -> None:
+    objects = rendered["exposed by gateway"]
+    status = {"service": "tensorflow.serving.ModelService", "method": "GetModelStatus"}
+    matches = [
+        {"method": {"service": "tensorflow.serving.PredictionService"}},
+        {"method": status},
+    ]
+    (rule,) = one(objects, "GRPCRoute", "clients")["spec"]["rules"]
+    assert (rule["matches"], rule["backendRefs"]) == (matches, [{"name": "clients", "port": 8500}])
+    (page_rule,) = one(rendered["gateway"], "GRPCRoute", "tf-serving-8cpu")["spec"]["rules"]
+    assert page_rule["matches"] == matches
+    (rule,) = one(objects, "HTTPRoute", "clients")["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/v1/models"}}]
+    assert (rule["timeouts"], rule["backendRefs"]) == ({"request": "60s"}, [{"name": "clients", "port": 80}])
+    objects = rendered["exposed by ingress"]
+    grpc, rest = one(objects, "Ingress", "clients-grpc"), one(objects, "Ingress", "clients-rest")
+    paths = grpc["spec"]["rules"][0]["http"]["paths"]
+    assert {(each["path"], each["pathType"]) for each in paths} == {
+        ("/tensorflow.serving.PredictionService", "Prefix"),
+        ("/tensorflow.serving.ModelService/GetModelStatus", "Exact"),
+    }
+    assert {each["backend"]["service"]["port"]["name"] for each in paths} == {"grpc"}
+    assert grpc["metadata"]["annotations"] == {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"}
+    assert "annotations" not in rest["metadata"]
+    assert rest["spec"]["tls"] == [{"hosts": ["rest.example.org"], "secretName": "tls"}]
+    assert [each["path"] for each in rest["spec"]["rules"][0]["http"]["paths"]] == ["/v1/models"]
+
+
+def test_the_gateways_route_to_grpc_is_open_to_gateways_alone(rendered) -> None:
+    gateways = [{"namespaceSelector": {"matchLabels": {NAME: "gateways"}}}]
+    assert admitted(rendered["gateway"], "tf-serving-8cpu") == [(PAGE, [8500, 8501]), (gateways, [8500])]
+    elsewhere = [{"namespaceSelector": {"matchLabels": {NAME: "envoy"}}}]
+    assert admitted(rendered["gateway elsewhere"], "tf-serving-8cpu")[1] == (elsewhere, [8500])
+
+
+def test_named_peers_may_ask_the_servers_directly(rendered) -> None:
+    shop = [{"podSelector": {"matchLabels": {"app": "shop"}}}]
+    for name in ("tf-serving-gpu", "tf-serving-1cpu", "tf-serving-8cpu"):
+        assert admitted(rendered["servers asked directly"], name)[1] == (shop, [8500, 8501])
+
+
+def test_servers_of_others_are_asked_where_they_are_and_nobody_else(rendered) -> None:
+    objects = rendered["only servers of others"]
+    assert Cluster(applied(objects)).workloads("serving") == []
+    named = {each.name: (each.address, each.model, each.price_per_hour) for each in servers_of(objects)}
+    assert named["OVMS"] == ("10.1.2.3:9000", "res/net", 0.5)
+    assert named["OVMS over REST"][0] == "10.1.2.3:8000"
+    assert named["v6"][0] == "[fd00::1]:9000"
+    *others, names = called(objects)
+    assert others == [
+        ([{"namespaceSelector": {"matchLabels": {NAME: "models"}}}], [8080, 9000]),
+        ([{"ipBlock": {"cidr": "10.1.2.3/32"}}], [9000, 8000]),
+        ([{"ipBlock": {"cidr": "fd00::1/128"}}], [9000]),
+        ([{"podSelector": {}}], [8500]),
+        ([{"ipBlock": {"cidr": "192.0.2.0/24"}}], [443]),
+    ]
+    assert names[1] == [53, 53]
+
+
+def test_servers_without_the_page_leave_nothing_of_it(rendered) -> None:
+    objects = applied(rendered["only servers"])
+    page = [each for each in objects if each["metadata"]["labels"].get(COMPONENT) == "web"]
+    assert {each["kind"] for each in page} <= {"ServiceMonitor"}
+    assert {name_of(each) for each in Cluster(objects).of("Deployment")} == {"tf-serving-4cpu"}
+    assert Cluster(objects).of("PersistentVolumeClaim", "Ingress", "HTTPRoute") == []
+
+
+def test_a_server_with_a_fraction_of_a_cpu_is_marked_and_not_measured(rendered) -> None:
+    objects = rendered["fractions"]
+    assert {each.name for each in servers_of(objects)} == {"4 CPU", "4 CPU over REST"}
+    marks = {
+        name_of(each): pod_of(each)["metadata"]["labels"].get("pixelcost/measure")
+        for each in Cluster(objects).workloads("serving")
+    }
+    assert marks == {"tf-serving-4cpu": None, "tf-serving-small": "false", "x": "false"}
+    small = main_container(one(objects, "Deployment", "tf-serving-small"))
+    assert (small["resources"]["requests"]["cpu"], small["resources"]["limits"]["cpu"]) == ("50m", "200m")
+    assert flags(small)["tensorflow_intra_op_parallelism"] == "1"
+    assert main_container(one(objects, "Deployment", "x"))["resources"]["limits"]["cpu"] == "1500m"
+
+
+def test_an_old_image_runs_its_own_command_with_the_variables_that_it_reads(rendered) -> None:
+    server = main_container(one(rendered["an old image"], "Deployment", "serving"))
+    assert (server["image"], server["command"]) == ("samnco/tf-models:serving-1.0.2", ["/serve.sh"])
+    assert "args" not in server
+    assert environment(server) == {
+        "PORT": "8500",
+        "MODEL_NAME": "inception",
+        "MODEL_PATH": "/models/inception",
+        "BATCHING": "--enable_batching",
+    }
+    assert server["livenessProbe"]["tcpSocket"] == {"port": "grpc"}
+    (port,) = one(rendered["an old image"], "Service", "serving")["spec"]["ports"]
+    assert port["port"] == 8500
+
+
+def test_every_pod_pulls_with_the_secret_and_runs_as_the_account(rendered) -> None:
+    objects = rendered["a private registry"]
+    account = one(objects, "ServiceAccount", "pixelcost")
+    assert account["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/r"}
+    assert account["automountServiceAccountToken"] is False
+    specs = [pod_of(each)["spec"] for each in Cluster(objects).workloads()]
+    specs += [each["spec"] for each in Cluster(objects).of("Pod")]
+    assert len(specs) == 8
+    for spec in specs:
+        assert spec["imagePullSecrets"] == [{"name": "regcred"}]
+        assert spec["serviceAccountName"] == "pixelcost"
+    exists = rendered["an account that exists"]
+    assert Cluster(exists).of("ServiceAccount") == []
+    assert {pod_of(each)["spec"]["serviceAccountName"] for each in Cluster(exists).workloads()} == {"ours"}
+
+
+def test_where_the_cluster_chooses_the_user_no_pod_names_one_and_names_are_asked_elsewhere(rendered) -> None:
+    objects = rendered["openshift"]
+    for each in Cluster(objects).workloads():
+        context = pod_of(each)["spec"]["securityContext"]
+        assert context == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    dns = [{"namespaceSelector": {"matchLabels": {NAME: "openshift-dns"}}}]
+    assert called(objects)[-1] == (dns, [5353, 5353])
+
+
+def test_with_ipv6_everything_listens_on_it_and_every_service_has_it(rendered) -> None:
+    objects = rendered["ipv6"]
+    for each in Cluster(objects).of("Service"):
+        assert (each["spec"]["ipFamilies"], each["spec"]["ipFamilyPolicy"]) == (["IPv6"], "SingleStack")
+    (web,) = Cluster(objects).workloads("web")
+    assert environment(main_container(web))["PIXELCOST_HOST"] == "::"
+    (server,) = Cluster(objects).workloads("serving")
+    assert flags(main_container(server))["host"] == "::"
+
+
+def test_what_pods_are_given_reaches_them_beside_what_the_chart_gives(rendered) -> None:
+    objects = rendered["pods with more"]
+    web, server = (
+        one(objects, "Deployment", name)["spec"]["template"] for name in ("image-resizer", "tf-serving-4cpu")
+    )
+    for pod in (web, server):
+        spec = pod["spec"]
+        assert pod["metadata"]["annotations"]["linkerd.io/inject"] == "enabled"
+        assert spec["nodeSelector"] == {
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": "amd64",
+            "pool": "serving",
+        }
+        assert spec["priorityClassName"] == "high"
+        assert spec["dnsConfig"] == {"options": [{"name": "ndots", "value": "1"}]}
+        assert spec["hostAliases"] == [{"ip": "10.0.0.1", "hostnames": ["registry.example"]}]
+        (main,) = spec["containers"]
+        assert main["env"][-1]["valueFrom"] == {"configMapKeyRef": {"name": "log", "key": "level"}}
+        assert main["volumeMounts"][-1]["mountPath"] == "/etc/ca"
+        assert spec["volumes"][-1] == {"name": "certificates", "secret": {"secretName": "ca"}}
+        wait = spec["initContainers"][-1]
+        assert wait["securityContext"]["allowPrivilegeEscalation"] is False
+    assert web["spec"]["tolerations"] == [{"key": "dedicated", "operator": "Exists"}]
+    assert (web["metadata"]["labels"]["team"], server["metadata"]["labels"]["cost"]) == ("ml", "b")
+    assert server["spec"]["tolerations"] == web["spec"]["tolerations"]
+    worker = one(objects, "Deployment", "queue-worker")["spec"]["template"]["spec"]
+    assert worker["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_objects_carry_the_recommended_labels_and_pods_those_that_no_upgrade_changes(rendered) -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    steady = {"app.kubernetes.io/name": "pixelcost", "app.kubernetes.io/instance": "pixelcost"}
+    version = {
+        "app.kubernetes.io/version": chart["appVersion"],
+        "app.kubernetes.io/managed-by": "Helm",
+        "helm.sh/chart": f"pixelcost-{chart['version']}",
+    }
+    for each in rendered["queue"]:
+        assert {**steady, **version}.items() <= each["metadata"]["labels"].items(), each
+    for workload in Cluster(rendered["queue"]).workloads():
+        carried = labels(pod_of(workload))
+        assert steady.items() <= carried.items()
+        assert not version.keys() & carried.keys()
+
+
+def test_a_slice_of_a_gpu_is_asked_for_by_its_own_name(rendered) -> None:
+    slice_of = one(rendered["a slice of a gpu"], "Deployment", "tf-serving-t4")
+    assert main_container(slice_of)["resources"]["limits"]["nvidia.com/mig-1g.10gb"] == "1"
+    assert pod_of(slice_of)["spec"]["tolerations"][0]["key"] == "nvidia.com/gpu"
+    other = one(rendered["another maker's gpu"], "Deployment", "tf-serving-t4")
+    assert main_container(other)["resources"]["limits"]["amd.com/gpu"] == "1"
+    assert pod_of(other)["spec"]["tolerations"][0]["key"] == "amd.com/gpu"
+    assert main_container(other)["command"] == ["tensorflow_model_server"]  # NVIDIA's driver is not asked for
+
+
+def test_the_page_keeps_off_the_servers_nodes_where_it_can(rendered) -> None:
+    (web,) = Cluster(rendered["defaults"]).workloads("web")
+    (wish,) = pod_of(web)["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert Cluster(rendered["defaults"]).selected(
+        wish["podAffinityTerm"]["labelSelector"]["matchLabels"]
+    ) == (Cluster(rendered["defaults"]).workloads("serving"))
+
+
+def test_the_claim_of_the_runs_outlives_the_release(rendered) -> None:
+    claim = one(rendered["kept runs"], "PersistentVolumeClaim", "image-resizer")
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def test_the_page_believes_the_front_that_is_the_only_way_in(rendered) -> None:
+    trusted = {}
+    for name in ("ingress", "gateway elsewhere", "gateway", "defaults"):
+        (web,) = Cluster(rendered[name]).workloads("web")
+        trusted[name] = environment(main_container(web)).get("PIXELCOST_TRUST_PROXY")
+    # With a NodePort beside the front anybody could say whatever a front says.
+    assert trusted == {"ingress": "1", "gateway elsewhere": "1", "gateway": None, "defaults": None}
+
+
+def test_only_clients_of_the_named_addresses_reach_the_page_and_it_sees_those(rendered) -> None:
+    objects = rendered["default deny"]
+    assert one(objects, "Service", "image-resizer")["spec"]["externalTrafficPolicy"] == "Local"
+    ((peers, ports),) = admitted(objects, "image-resizer")
+    assert peers == [
+        {"ipBlock": {"cidr": "10.0.0.0/8"}},
+        {"podSelector": {"matchLabels": {"app": "pixelcost-test"}}},
+    ]
+    assert ports == [5051]
+    deny = one(objects, "NetworkPolicy", "default-deny")["spec"]
+    assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    ranges = one(rendered["a page behind a load balancer"], "Service", "image-resizer")["spec"]
+    assert ranges["loadBalancerSourceRanges"] == ["192.0.2.0/24"]
+
+
+def test_the_page_calls_its_database_and_what_else_is_named_where_they_are(rendered) -> None:
+    database = [{"podSelector": {"matchLabels": {"app": "postgres"}}}]
+    assert (database, [5432]) in called(rendered["a database in its place"])
+    assert (None, [5432]) not in called(rendered["a database in its place"])
+    collector = [{"podSelector": {"matchLabels": {"app": "otel"}}}]
+    assert (collector, [4317]) in called(rendered["the page calls a collector"])
+
+
+def test_keda_scales_by_seconds_in_flight_of_one_server_over_four_intervals(rendered) -> None:
+    (trigger,) = one(rendered["keda"], "ScaledObject", "tf-serving-4cpu")["spec"]["triggers"]
+    assert trigger["metadata"]["query"] == (
+        'sum(rate({__name__=":tensorflow:serving:request_latency_sum", namespace="pixelcost", '
+        'service="tf-serving-4cpu"}[120s])) / 1e6'
+    )
+    slow = one(rendered["keda that reads rarely"], "ScaledObject", "tf-serving-4cpu")["spec"]
+    assert "[240s]" in slow["triggers"][0]["metadata"]["query"]
+    assert slow["triggers"][0]["authenticationRef"] == {"name": "prometheus"}
+    assert slow["fallback"] == {"failureThreshold": 3, "replicas": 2}
+
+
+def test_prometheus_reads_each_server_at_the_path_of_its_metrics(rendered) -> None:
+    (endpoint,) = one(rendered["monitoring"], "ServiceMonitor", "tf-serving")["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("rest", "/monitoring/prometheus/metrics")
+
+
+def test_the_ingress_leads_to_the_port_of_the_page(rendered) -> None:
+    (rule,) = one(rendered["ingress"], "Ingress", "image-resizer")["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert path["backend"]["service"] == {"name": "image-resizer", "port": {"name": "http"}}
+
+
+def test_the_route_to_the_page_never_ends_a_stream_of_events(rendered) -> None:
+    (rule,) = one(rendered["gateway"], "HTTPRoute", "image-resizer")["spec"]["rules"]
+    assert rule["timeouts"] == {"request": "0s"}
+
+
+def test_a_changed_configuration_starts_new_servers(rendered) -> None:
+    sums = set()
+    for name in ("labels", "batching", "monitoring"):
+        server = pod_of(Cluster(rendered[name]).workloads("serving")[0])
+        (config,) = Cluster(rendered[name]).of("ConfigMap")
+        sums.add(server["metadata"]["annotations"]["checksum/config"])
+        assert server["spec"]["volumes"][-1]["configMap"] == {"name": name_of(config)}
+    assert len(sums) == 3
+
+
+@pytest.mark.parametrize("name", ["token", "another queue", "postgresql"])
+def test_a_missing_secret_keeps_a_pod_from_starting(rendered, name: str) -> None:
+    asked = [
+        each["valueFrom"]["secretKeyRef"]
+        for _, _, container in Cluster(rendered[name]).containers()
+        for each in container.get("env", ())
+        if "valueFrom" in each
+    ]
+    assert asked
+    assert [each for each in asked if each.get("optional")] == []
 
 
 def written(objects: list[dict[str, Any]], ending: str, folder: Path) -> list[Path]:

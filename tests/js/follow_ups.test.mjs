@@ -18,7 +18,7 @@ const offers = (made) => offersOf(made, CONFIG);
 const kinds = (changes) => offers(report(changes)).map(({ kind }) => kind);
 
 test("a finished run offers what it lacks for a p90, the search and a load test", () => {
-  assert.equal(offers(report({}))[0].label, "Add 44 more to see p90");
+  assert.equal(offers(report({}))[0].label, "Measure p90 (44 more repeats)");
   assert.deepEqual(kinds({}), ["repeats", "search", "load"]);
   assert.deepEqual(kinds({ plan: { repeats: 64 } }), ["search", "load"]);
   assert.equal(missingRepeats(report({ plan: { repeats: 100 } }), CONFIG), 0);

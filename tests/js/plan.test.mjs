@@ -218,3 +218,18 @@ test("what a set takes is said as the most, for copies larger than their photo a
   assert.equal(plans.estimateWords({ requests: 726, seconds: 18.4 }, true), "Up to 726 requests, at most about 18 s");
   assert.equal(plans.estimateWords({ requests: 1426, seconds: 36 }, false), "1,426 requests, about 36 s, longer on a busy machine");
 });
+
+test("a label with a slip of the pen leads to those that may be meant, the nearest first", () => {
+  const known = ["tabby, tabby cat", "Egyptian cat", "tiger cat", "tub"];
+  assert.deepEqual(plans.likeliestLabels("tabbby", known), ["tabby"]);
+  assert.deepEqual(plans.likeliestLabels("Egyptian_cats", known), ["Egyptian cat"]);
+  assert.deepEqual(plans.likeliestLabels("aeroplane", known), []);
+  assert.deepEqual(plans.likeliestLabels("x", known), []);
+});
+
+test("a link from another version says all that it asks for and that is not known here", () => {
+  const words = (query) => plans.unknownInQuery(new URLSearchParams(query), /** @type {any} */ ({ ...CONFIG, browser: { engines: ["pica"] } }));
+  assert.equal(words("sizes=512&fmt=jpeg&q=80&repeat=20&resize=both&copies=client"), "");
+  const told = words("sizes=512,9&fmt=jxl&q=900&repeat=5000&resize=edge&copies=cdn");
+  for (const part of ["size 9", "format jxl", "JPEG quality 900", "5000 repeats", "resize edge", "copies cdn"]) assert.ok(told.includes(part), told);
+});

@@ -78,7 +78,7 @@ def test_a_size_that_is_none_is_still_said_where_sizes_are(visit):
     )
     page.fill("#other-size", "300")
     page.click("#add-size")
-    assert "Nothing is enlarged" in page.locator("#sizes-hint").inner_text()
+    assert "no upscaling" in page.locator("#sizes-hint").inner_text()
     assert "300" in ticked(page, "#sizes")
 
 

@@ -52,7 +52,7 @@ def test_missing_repeats_are_added_can_be_stopped_and_survive_a_reload(visit: Vi
     page.click("#run")
     visit.wait_end()
     add = page.locator("#follow-up-repeats")
-    expect(add).to_have_text(re.compile("Add (58|59|6.) more to see p90"), timeout=PATIENCE_MS)
+    expect(add).to_have_text(re.compile(r"Measure p90 \((58|59|6.) more repeats\)"), timeout=PATIENCE_MS)
     add.click()
     begun = page.locator("#follow-up-stop:enabled, #follow-ups:not(:has(#follow-up-repeats))")
     expect(begun.first).to_be_visible(timeout=PATIENCE_MS)

@@ -152,6 +152,50 @@ def test_a_true_label_that_the_model_does_not_know_is_said_before_the_run(visit)
     assert not hint.is_visible()
 
 
+def test_an_unknown_true_label_is_asked_about_before_anything_is_sent(visit, app):
+    page = visit.open(SMALL)
+    page.locator("#photo-image[src]").wait_for()
+    known = page.locator("#labels option").first.get_attribute("value").split(",")[0]
+    sent: list[str] = []
+    page.on("request", lambda asked: asked.method == "POST" and sent.append(asked.url))
+    visit.open_plan()
+    page.fill("#true-label", f"{known}b")
+    page.click("#run-plan")
+    question = page.locator("#run-notice .notice")
+    question.wait_for()
+    assert f"The model does not know “{known}b”." in question.inner_text()
+    assert sent == []
+    question.get_by_role("button", name=f"Use “{known}”").click()
+    assert visit.wait_end() == "done"
+    assert app.report(visit.run_id())["source"]["true_label"] == known
+    visit.open_plan()
+    page.fill("#true-label", "no such thing at all")
+    page.click("#run-plan")
+    first = visit.run_id()
+    question.get_by_role("button", name="Run anyway").click()
+    visit.wait_until(f"!location.pathname.endsWith('{first}')")
+    assert app.finished(visit.run_id())["source"]["true_label"] == "no such thing at all"
+
+
+def test_a_size_or_quality_that_was_added_can_be_taken_away_again(visit):
+    page = visit.open(SMALL)
+    page.locator("#photo-image[src]").wait_for()
+    visit.open_plan()
+    page.fill("#other-size", "5000")
+    page.click("#add-size")
+    chip = page.get_by_label("5000", exact=True)
+    assert chip.is_disabled()
+    assert "5000 skipped: larger than the original (451 px)." in page.locator("#sizes-hint").inner_text()
+    page.get_by_role("button", name="Remove 5000").click()
+    assert chip.count() == 0
+    assert page.evaluate("document.activeElement.id") == "other-size"
+    page.fill("#jpeg-quality", "3")
+    page.locator("#jpeg-qualities .add button").click()
+    page.get_by_role("button", name="Remove JPEG quality 3").click()
+    assert page.locator("#jpeg-qualities input[value='3']").count() == 0
+    assert page.locator("#sizes .removable").count() == 0  # what the page offers stays
+
+
 def test_a_backend_that_does_not_answer_is_left_out_and_nothing_is_sent_to_it(browser, app, tmp_path):
     known = app.backends()["1 CPU"]
     servers = f"Alive:{known['address']}?model={known['model']};Gone:127.0.0.1:{free_port()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import requests
 
 from tests.support.photo_sets import COLOURS, blind_when_small, colour_server, photo, write_folders, zipped
 from tests.support.processes.app_process import running_app
@@ -64,6 +65,15 @@ def test_a_chosen_folder_becomes_accuracy_with_intervals(at_sets, tmp_path):
     page.click("#share summary")
     links = page.locator("#exports a").all_inner_texts()
     assert links == ["Report .html", "JSON", "CSV", "Every answer .csv", "Card .png"]
+
+
+def test_the_one_repeat_of_a_set_is_not_kept_for_the_next_photo(at_sets, tmp_path):
+    page = chosen(at_sets, write_folders(tmp_path / "colours", 3))
+    assert page.locator("#repeats").input_value() == "1"
+    page.click("#run")
+    at_sets.wait_end()
+    page = at_sets.open("/")
+    assert page.locator("#repeats").input_value() == "20"
 
 
 def test_a_stored_set_says_what_it_was(at_sets, set_app, tmp_path):
@@ -201,3 +211,55 @@ def test_labels_that_the_model_or_the_folder_lacks_are_said_before_anything_is_s
     page.locator("#labels-name", has_text="l.csv").wait_for()
     page.locator("input[name=set_labels][value=none]").check()
     assert page.locator("#set-problems").is_hidden()
+
+
+def test_added_photos_and_the_photo_at_hand_become_a_set_of_the_same_plan(at_sets, set_app):
+    at_sets.never_by_itself()
+    page = at_sets.open("/?sizes=32,24&fmt=png")
+    first = {"name": "first.jpg", "mimeType": "image/jpeg", "buffer": photo("red", 0)}
+    page.set_input_files("#file", [first])
+    page.locator("#photo-image:not([hidden])").wait_for()
+    page.click("#run")
+    at_sets.wait_end()
+    at_sets.reload()  # from now on only the server has the photo
+    add = page.locator(".evidence button")
+    add.wait_for()
+    assert add.inner_text() == "Add photos to this one"
+    further = [{"name": f"{at}.jpg", "mimeType": "image/jpeg", "buffer": photo("blue", at)} for at in (1, 2)]
+    with page.expect_file_chooser() as chooser:
+        add.click()
+    chooser.value.set_files(further)
+    page.locator("#photo-name", has_text="3 photos").wait_for()
+    assert add.inner_text() == "Add photos to these"
+    page.set_input_files(
+        "#add-files", [{"name": "4.jpg", "mimeType": "image/jpeg", "buffer": photo("green", 4)}]
+    )
+    page.locator("#photo-name", has_text="4 photos").wait_for()
+    assert page.locator("#run").inner_text() == "Run 4 photos × 3 variants × 1 backend"
+    before = at_sets.run_id()
+    page.click("#run")
+    at_sets.wait_until(f"location.pathname.startsWith('/runs/') && !location.pathname.endsWith('{before}')")
+    at_sets.wait_end()
+    report = set_app.report(at_sets.run_id())
+    assert (report["photo_set"]["count"], report["plan"]["sizes_px"]) == (4, [32, 24])
+    names = {
+        row["name"]
+        for row in requests.get(f"{set_app.url}/api/runs/{report['run_id']}/photos", timeout=30).json()[
+            "rows"
+        ]
+    }
+    assert names == {"first.jpg", "1.jpg", "2.jpg", "4.jpg"}
+
+
+def test_a_cell_of_one_photo_is_not_drawn_like_one_of_many(at_sets, tmp_path):
+    folder = write_folders(tmp_path / "colours", 6)  # small photos
+    (folder / "large.png").write_bytes(photo("red", 9, 400))
+    page = chosen(at_sets, folder, "/?sizes=300,32&fmt=png")
+    page.click("#run")
+    at_sets.wait_end()
+    few, many = (page.locator(f'#matrix td[data-variant="{size}-png"]') for size in (300, 32))
+    few.and_(page.locator(".few")).wait_for()
+    assert few.inner_text().startswith("○") and few.get_attribute("data-heat") is None
+    assert "few photos" in few.get_attribute("aria-label")
+    assert "few" not in many.get_attribute("class").split() and many.get_attribute("data-heat") is not None
+    assert "○ few of the photos" in page.locator("#matrix .hint").inner_text()

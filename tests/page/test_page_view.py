@@ -83,6 +83,19 @@ def test_a_plot_gives_its_numbers_as_csv_and_a_link_that_leads_back_to_it(visit,
     )
 
 
+def test_where_the_time_goes_shows_few_bars_and_all_when_asked(visit, app):
+    plan = '{"sizes_px": [96, 64, 48, 32], "formats": ["jpeg"], "repeats": 2, "backend_names": ["1 CPU"]}'
+    run_id = app.post_run(CAT.read_bytes(), plan).json()["id"]
+    app.finished(run_id)
+    page = visit.open(f"/runs/{run_id}")
+    plot = page.locator("#plot-where_time_goes")
+    plot.get_by_role("button", name="Show all").click()
+    visit.wait_until("document.querySelectorAll('#plot-where_time_goes tbody tr').length === 5")
+    assert "bars=all" in page.url
+    plot.get_by_role("button", name="Show fewer").click()
+    visit.wait_until("document.querySelectorAll('#plot-where_time_goes tbody tr').length === 4")
+
+
 @pytest.mark.parametrize(("query", "what"), [("x=hours", "x must be"), ("y=p95", "y must be")])
 def test_the_figures_refuse_what_they_do_not_know(app, stored, query, what):
     answer = requests.get(f"{app.url}/api/runs/{stored}/figures?{query}", timeout=30)

@@ -33,6 +33,7 @@ from webapp.services import services
 from webapp.store.store import Store
 
 THEMES: Final[dict[str, Literal["light", "dark"]]] = {"light": "light", "dark": "dark"}
+BARS: Final[dict[str, Literal["all", "few"]]] = {"all": "all", "few": "few"}
 OVER: Final[dict[str, Literal["latency", "bytes"]]] = {"latency": "latency", "bytes": "bytes"}
 NO_GOAL: Final = "no such goal"
 GOALS: Final = {"max_p50_ms": NO_GOAL, "max_size_bytes": NO_GOAL, "margin_points": "the usual one"}
@@ -73,11 +74,11 @@ def report_as_html(run_id: str) -> ResponseReturnValue:
 
 @routes.get("/<run_id>/figures")
 def report_figures(run_id: str) -> ResponseReturnValue:
-    """Every plot as a Plotly figure: `?theme=dark`, `?x=bytes` under the trade-off, `?y=p90` as latency."""
+    """Every plot as a Plotly figure: `?theme=dark`, `?x=bytes` of the trade-off, `?y=p90`, `?bars=few`."""
     over = _chosen("x", OVER)
     latency = _chosen("y", {name: name for name in LATENCIES})
     made = with_goals(services().reports.report(run_id), goals_asked())
-    return jsonify(figures(made, theme=theme_asked(), latency=latency, over=over))
+    return jsonify(figures(made, theme=theme_asked(), latency=latency, over=over, bars=_chosen("bars", BARS)))
 
 
 def goals_asked() -> dict[str, Any]:

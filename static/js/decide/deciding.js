@@ -181,7 +181,7 @@ function makeUplinks(place, uplinks) {
     takeUplink(OWN, own, hint);
   });
   fill(place, el("legend", {}, "Your users' upload speed"),
-    el("div", { className: "chips" }, ...uplinks.map(({ key, name }) => chip(key, name)), chip(OWN, "Own number"),
+    el("div", { className: "chips" }, ...uplinks.map(({ key, name }) => chip(key, name)), chip(OWN, "Custom"),
       el("span", { className: "unit" }, own, "Mbit/s")), hint);
 }
 

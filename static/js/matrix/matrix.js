@@ -39,12 +39,15 @@ export function renderMatrix(report, goals = report.plan) {
   if (place.dataset.signature !== signature) {
     place.dataset.signature = signature;
     fill(place, head(report), el("div", { className: "table-scroll", tabIndex: -1 }, tableOf(report, shown)),
-      el("p", { className: "hint" }, LEGEND));
+      el("p", { className: "hint" }, report.photo_set ? `${LEGEND_OF_SETS} ${LEGEND}` : LEGEND));
   }
   paint(place, report, judged);
 }
 
 const LEGEND = "◉ recommended · ✕ the answer changes · ≈ noisy · faded: misses a goal. Select a cell to inspect it.";
+
+const LEGEND_OF_SETS = "○ few of the photos, so not shaded ·";
+const FEW_PHOTOS = 0.25; // of the photos of a set, as in experiment/figures/view.py
 
 /** A column for each way to encode, and in it one for each backend. */
 const kindOf = (variant) => (variant.is_reference ? "" : madeAs(variant));
@@ -102,7 +105,7 @@ function tableOf(report, names) {
 /** Colours and marks; nothing moves. @param {HTMLElement} place @param {Report} report @param {Judged[]} judged */
 function paint(place, report, judged) {
   const metric = METRICS[state.view.metric] || METRICS[""];
-  const values = judged.map(metric.value).filter((value) => !isUnknown(value));
+  const values = judged.filter(({ cell }) => !isFew(report, cell)).map(metric.value).filter((value) => !isUnknown(value));
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const best = report.recommendation;
   const found = new Map(judged.map((each) => [keyOf(each.variant.size_px, kindOf(each.variant), each.cell.backend_name), each]));
@@ -113,15 +116,18 @@ function paint(place, report, judged) {
       continue;
     }
     const isBest = each.variant.id === best.variant_id && each.cell.backend_name === best.backend_name;
-    setText(cell, [isBest ? "◉ " : "", each.keeps || each.cell.same_top1 !== false ? "" : "✕ ", metric.text(each), noisy(each) ? " ≈" : ""].join(""));
-    cell.dataset.heat = String(heat(metric.value(each), low, high));
+    const few = isFew(report, each.cell);
+    setText(cell, [isBest ? "◉ " : "", few ? "○ " : "", each.keeps || each.cell.same_top1 !== false ? "" : "✕ ", metric.text(each), noisy(each) ? " ≈" : ""].join(""));
+    if (few) delete cell.dataset.heat;
+    else cell.dataset.heat = String(heat(metric.value(each), low, high));
+    cell.classList.toggle("few", few);
     cell.classList.toggle("best", isBest);
     cell.classList.toggle("flipped", each.cell.same_top1 === false);
     cell.classList.toggle("noisy", noisy(each));
     cell.classList.toggle("unmet", !each.meets);
     const photos = photosWords(each.cell);
     if (photos) cell.dataset.photos = photos;
-    cell.setAttribute("aria-label", [wordsOf(each, isBest), photos].filter(Boolean).join(", "));
+    cell.setAttribute("aria-label", [wordsOf(each, isBest), few && "few photos", photos].filter(Boolean).join(", "));
   }
   const reachable = place.querySelector(`td[data-key="${CSS.escape(focused)}"]`) || place.querySelector("td.best") || place.querySelector("td[data-key]");
   for (const cell of /** @type {NodeListOf<HTMLElement>} */ (place.querySelectorAll("td[tabindex]"))) cell.tabIndex = cell === reachable ? 0 : -1;
@@ -139,6 +145,14 @@ function wordsOf(each, isBest) {
     top && shortLabel(top.label), each.cell.same_top1 === false && "the answer changes", isBest && "recommended",
     noisy(each) && "noisy", !each.meets && "misses a goal",
   ].filter(Boolean).join(", ");
+}
+
+/** Whether a cell stands for so few photos of the set that it says little beside the others. @param {Report} report */
+function isFew(report, cell) {
+  const over = /** @type {any} */ (cell).over_photos;
+  const share = over?.top1 || over?.agreement;
+  const { labelled, measured } = report.photo_set || {};
+  return Boolean(share) && share.total < FEW_PHOTOS * (labelled || measured);
 }
 
 /** Of a set, in the cell beneath its value: "31 % of 30" are right, or without labels get the original's answer. */

@@ -5,7 +5,7 @@ import {
   formatName, isUnknown, kilobytes, madeAs, milliseconds, number, percent, shortLabel, signedPoints, UNKNOWN,
 } from "../format.js";
 
-export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "✕" };
+export const MARKS = { VALID: "✓", NOISY: "≈", INVALID: "⚠" };
 
 /**
  * @import { Cell, Config, Report, Variant } from "../types.js"
@@ -49,8 +49,8 @@ export function columnsOf(report, samplesFor, beside = "") {
     : [p50, high, answerColumn, ...(report.source.true_label ? [correctColumn] : [])];
   const load = report.load || [];
   const capacity = (name) => (load.some((curve) => curve.backend_name === name) ? [capacityColumn(load, name)] : []);
-  // A backend that is not there has nothing to show: one empty column is enough.
-  const of = ({ name, state }) => [...(state === "absent" ? kinds.slice(0, 1) : kinds).map((kind) => kind(name)), ...capacity(name)];
+  // A backend that is not there has nothing to show: the header and the notes name it.
+  const of = ({ name, state }) => (state === "absent" ? [] : [...kinds.map((kind) => kind(name)), ...capacity(name)]);
   const places = report.variants.some((variant) => variant.engine) ? PLACE_COLUMNS : [];
   return [...VARIANT_COLUMNS, ...places, ...report.backends.flatMap(of)];
 }

@@ -24,7 +24,7 @@ export function openHelp() {
     section("The question", ...QUESTION.map((text) => el("p", {}, text))),
     section("Words", definitions(words.map(({ term, text }) => [term, text]))),
     section("Can I trust this number?", definitions(validity.map(({ term, text }) => [badge(term), text])),
-      el("p", { className: "muted" }, "In the table, ≈ beside a time means NOISY and ✕ means INVALID. Beside an answer, " +
+      el("p", { className: "muted" }, "In the table, ≈ beside a time means NOISY and ⚠ means INVALID. Beside an answer, " +
         "✓ means the same answer as the original's and ✕ a different one.")),
     section("Keys", definitions(KEYS)),
   ]);

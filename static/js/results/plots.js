@@ -1,12 +1,14 @@
 /** The plots. Each is defined once, in Python; here plotly.js only renders it. */
 
 import { getFigures } from "../api.js";
-import { fill, part } from "../dom.js";
-import { goalsQuery, isBusy, lookNow, state, whenLookChanges } from "../state.js";
+import { el, fill, part, setText } from "../dom.js";
+import { goalsQuery, isBusy, lookNow, state, update, whenLookChanges, writeView } from "../state.js";
 import { triesQualities } from "../setup/plan.js";
 import { fitFigure, frame, loadPlotly, renderFigure } from "./figure.js";
 
 const NAMES = ["trade_off", "latency_by_size", "agreement_by_size", "where_time_goes"];
+const WITH_BARS = "where_time_goes";
+const FEW_BARS = 3; // of copies, that are shown at first
 const OF_QUALITY = "by_quality"; // only of runs that try several
 
 let shown = { id: "", query: "", theme: "" };
@@ -47,8 +49,8 @@ function canWait(name, theme) {
 
 /** What the server is asked for: the look, and what the address says about the figures. */
 function queryNow() {
-  const { x, y } = state.view;
-  const looked = new URLSearchParams({ theme: lookNow(), ...(x && { x }), ...(y && { y }) });
+  const { x, y, bars } = state.view;
+  const looked = new URLSearchParams({ theme: lookNow(), bars: bars || "few", ...(x && { x }), ...(y && { y }) });
   return [looked, goalsQuery()].filter(String).join("&");
 }
 
@@ -88,10 +90,25 @@ export function makeFrames(id) {
   fill(part("plots"), ...[...NAMES, plan && triesQualities(plan) && OF_QUALITY].filter(Boolean).map((name) => frame(name, { link: true })));
 }
 
+/** Bars that a decision can do without are shown when asked for. @param {HTMLElement} place */
+function offerAllBars(place) {
+  const tools = place.querySelector(".plot-tools");
+  const button = tools.querySelector(".all-bars") || el("button", { type: "button", className: "quiet all-bars", onclick: () => {
+    update({ view: { ...state.view, bars: state.view.bars ? "" : "all" } });
+    writeView();
+    redraw();
+  } });
+  const copies = state.report.variants.filter((variant) => !variant.is_reference).length;
+  /** @type {HTMLElement} */ (button).hidden = copies <= FEW_BARS || isBusy();
+  setText(button, state.view.bars ? "Show fewer" : "Show all");
+  if (!button.isConnected) tools.prepend(button);
+}
+
 /** @param {string} name @param {import("../types.js").Figure} figure */
 async function draw(name, figure) {
   const place = /** @type {?HTMLElement} */ (part("plots").querySelector(`[data-name="${CSS.escape(name)}"]`));
   const signature = JSON.stringify(figure);
+  if (place && name === WITH_BARS) offerAllBars(place);
   if (!place || drawn[name] === signature) return;
   drawn[name] = signature;
   part("plots").dataset.look = shown.theme;

@@ -3,18 +3,18 @@
  * @import { Backend, Report } from "../types.js"
  */
 
-import { base, reportPath } from "../api.js";
+import { base, isReadOnly, reportPath } from "../api.js";
 import { definitions, el, fill, part, setText } from "../dom.js";
 import { dateTime, runtimeWords, UNKNOWN } from "../format.js";
-import { goalsQuery, isBusy, SAMPLE_ID, state, update } from "../state.js";
+import { goalsQuery, isBusy, SAMPLE_ID, state, update, watch } from "../state.js";
 import { fillForm } from "../setup/form.js";
 import { badge } from "./badge.js";
 import { cellReasons } from "./columns.js";
 import { factName, methodWords, problemWords } from "./explain.js";
-import { copyLink } from "./saving.js";
+import { copyLink, copyReadOnlyLink } from "./saving.js";
 import { renderMatrix, wireMatrix } from "../matrix/matrix.js";
 import { renderTable, wireTable } from "./table.js";
-import { useApi } from "./use_api.js";
+import { openUseApi, wireUseApi } from "./use_api.js";
 import { renderVerdict } from "./verdict.js";
 import { renderViewBar, wireViewBar } from "./view_bar.js";
 
@@ -46,10 +46,13 @@ export function wireResults(given) {
     (await import("./goals.js")).judgeBy({ copies: value });
   });
   part("compareWith").addEventListener("click", () => acts.compare());
+  wireUseApi();
+  watch(["photo"], () => state.report && renderVerdict(state.report));
   wireViewBar(async () => (await import("./plots.js")).redraw());
 }
 
 const AT_FIRST = "Results appear here as they are measured.";
+const READ_ONLY_HINT = "The read-only link shows this run, other goals and all exports. From that page nothing is measured, added or removed.";
 let hasBegun = false; // a run that was stopped before it was one leaves the page as it was
 
 /** Draws everything that follows from the report so far. */
@@ -158,7 +161,12 @@ function renderExports(report) {
     const download = `pixelcost-${report.run_id}.${kind.replace("/", "")}`;
     return el("a", { className: "button", href: exportUrl(report, kind), download }, words);
   });
-  fill(place, copy, ...links, useApi(report));
+  const copyReadOnly = el("button", { type: "button", id: "copy-read-only", "aria-describedby": "read-only-hint" }, "Copy read-only link");
+  copyReadOnly.addEventListener("click", () => copyReadOnlyLink(copyReadOnly));
+  fill(place,
+    el("div", { className: "buttons" }, copy, copyReadOnly, el("button", { type: "button", onclick: openUseApi }, "Use via API")),
+    el("p", { className: "hint", id: "read-only-hint" }, READ_ONLY_HINT),
+    el("div", { className: "buttons" }, ...links));
 }
 
 function exportUrl(report, kind) {
@@ -188,7 +196,7 @@ function renderProblems(report) {
  * @param {Report} report
  */
 function oneAtATime(report) {
-  if (!state.photo || isBusy() || report.imported) return null;
+  if (!state.photo || isBusy() || report.imported || isReadOnly()) return null;
   const again = () => {
     update({ plan: { ...state.plan, order: "one_at_a_time" } });
     fillForm();

@@ -27,10 +27,24 @@ export function saveText(text, name) {
   setTimeout(() => URL.revokeObjectURL(url), SAID_MS);
 }
 
+/** Copies the address of the run as it is looked at now, for somebody who is not to change it. @param {HTMLElement} button */
+export const copyReadOnlyLink = (button) => copyAddress(button, `${location.origin}${location.pathname}${queryWith("read", "only")}`);
+
+/** @param {string} key @param {string} value */
+function queryWith(key, value) {
+  const query = new URLSearchParams(location.search);
+  query.set(key, value);
+  return `?${query}`;
+}
+
 /** Copies the address of the page, or of a part of it, as it is looked at now. @param {HTMLElement} button @param {string} [id] */
-export async function copyLink(button, id) {
+export const copyLink = (button, id) =>
+  copyAddress(button, location.origin + location.pathname + location.search + (id ? `#${id}` : location.hash));
+
+/** @param {HTMLElement} button @param {string} address */
+async function copyAddress(button, address) {
   const words = button.textContent;
-  const copied = await copyText(location.origin + location.pathname + location.search + (id ? `#${id}` : location.hash));
+  const copied = await copyText(address);
   setText(button, copied ? "Link copied" : "Press Ctrl+C");
   announce(button.textContent);
   setTimeout(() => setText(button, words), SAID_MS);

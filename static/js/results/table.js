@@ -44,9 +44,10 @@ export function shownWords() {
 
 function drawHead(table, report, columns) {
   const focused = document.activeElement?.closest?.("th")?.dataset.key;
-  const groups = report.backends.map((backend) => {
-    const width = columns.filter((column) => column.group === backend.name).length;
-    return el("th", { scope: "colgroup", colSpan: width, className: "group", role: "columnheader" }, backend.name);
+  const names = [...new Set(columns.map((column) => column.group).filter(Boolean))];
+  const groups = names.map((name) => {
+    const width = columns.filter((column) => column.group === name).length;
+    return el("th", { scope: "colgroup", colSpan: width, className: "group", role: "columnheader" }, name);
   });
   const own = columns.filter((column) => !column.group).map((column) => headCell(column, 2));
   const measuredHeads = columns.filter((column) => column.group).map((column) => headCell(column, 1));
@@ -64,11 +65,11 @@ function drawHead(table, report, columns) {
 function captionOf(report) {
   if (report.photo_set)
     return "Each variant on each backend, over all photos. Bytes and p50 are medians; the difference is against the " +
-      "original on the same photos, in percentage points. ≈ the interval is wide, ✕ beside a time: do not rely on it.";
+      "original on the same photos, in percentage points. ≈ noisy, ⚠ unreliable timing.";
   const label = report.source.true_label;
   const judged = label ? ` Correct: the answer is the true label, ${label}.` : "";
   return `Each variant on each backend. ✓ the same top answer as the ${comparedWith(report)}, ✕ a different one. ` +
-    `≈ the interval is wide, ✕ beside a time: do not rely on it.${judged}${loadWords(report)}`;
+    `≈ noisy, ⚠ unreliable timing.${judged}${loadWords(report)}`;
 }
 
 /** What the columns of capacities mean; "" without any. */
@@ -113,18 +114,17 @@ function setSort(sort) {
 function drawRow(body, row, columns, report) {
   const { variant } = row;
   const id = `row-${variant.id}`;
-  const tr = document.getElementById(id) || body.appendChild(newRow(id, variant, columns, report));
+  const tr = document.getElementById(id) || body.appendChild(newRow(id, variant, columns));
   const best = report.recommendation?.variant_id === variant.id;
   tr.classList.toggle("recommended", best);
   columns.forEach((column, index) => drawCell(tr.children[index], column, row));
 }
 
-function newRow(id, variant, columns, report) {
+function newRow(id, variant, columns) {
   const cells = columns.map((column, index) => {
     const label = column.group ? `${column.group}: ${column.label}` : column.label;
     const first = column.key.startsWith("p50:") ? " first" : "";
-    const absent = report.backends.some(({ name, state }) => name === column.group && state === "absent");
-    const properties = { "data-label": label, "data-absent": absent ? "" : null, className: (column.number ? "number" : "") + first };
+    const properties = { "data-label": label, className: (column.number ? "number" : "") + first };
     if (index) return el("td", { ...properties, role: "cell" });
     const button = el("button", { type: "button", className: "row-button", "aria-haspopup": "dialog" },
       el("span", { className: "value" }), el("span", { className: "rest" }, ` px ${formatWords(variant)}`));
@@ -142,7 +142,7 @@ function drawCell(cell, column, row) {
   const place = cell.querySelector(".value") || cell;
   setText(place, text);
   if (cell.title !== hint) cell.title = hint;
-  cell.classList.toggle("bad", text.includes("✕") || text === "failed");
+  cell.classList.toggle("bad", /[✕⚠]/.test(text) || text === "failed");
   cell.classList.toggle("unsure", text.includes("≈"));
 }
 

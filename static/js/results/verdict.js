@@ -68,9 +68,15 @@ function renderEvidence(report) {
   const reached = evidence.tiers.filter((tier) => evidence.photos >= tier.photos).length;
   const dots = "●".repeat(reached) + "○".repeat(TIERS - reached);
   const next = evidence.tiers[reached];
-  const add = el("button", { type: "button", className: "quiet", onclick: () => part(evidence.kind === "photo" ? "fileInput" : "folderInput").click() }, "Add photos");
+  const add = el("button", { type: "button", className: "quiet", onclick: () => part("addInput").click() }, addWords());
   return fill(part("evidence"), el("span", { className: "dots", "aria-hidden": "true" }, dots), ` ${evidence.sentence} `,
     next && el("span", { className: "muted" }, `${next.sentence} `), next && !isBusy() && add);
+}
+
+/** What becomes of further photos. A stored set is no longer at hand, nor is the photo of a report from a file. */
+function addWords() {
+  if (!state.photo || state.photo.set?.count === null) return "Choose photos";
+  return state.photo.set ? "Add photos to these" : "Add photos to this one";
 }
 
 /** @param {Report} report */

@@ -21,11 +21,11 @@ export function offers(report, config) {
   if (!answered && !live) return retries;
   const missing = missingRepeats(report, config);
   const more = {
-    kind: "repeats", label: `Add ${missing} more to see p90`, hint: "Added repeats are measured on the same bytes.",
+    kind: "repeats", label: `Measure p90 (${missing} more repeats)`, hint: "More repeats send the same bytes.",
   };
   const search = {
     kind: "search", label: points(report).length ? "Find the breaking point again" : "Find the breaking point",
-    hint: "The breaking point is the smallest copy that keeps the answer: about 25 requests to each backend.",
+    hint: "The breaking point is the smallest copy with the same answer; about 25 requests per backend.",
   };
   const load = {
     kind: "load", label: report.load?.length ? "Measure the capacity again" : "Measure the capacity",

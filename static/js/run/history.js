@@ -1,7 +1,7 @@
 /** The runs that the server has kept, newest first. */
 
 import * as api from "../api.js";
-import { announce, el } from "../dom.js";
+import { announce, el, fill } from "../dom.js";
 import { openDrawer } from "../drawer.js";
 import { dateTime, plural } from "../format.js";
 import { runList } from "../run_list.js";
@@ -30,22 +30,26 @@ function requestWords(run) {
   return plural(done, "request") + (failed ? `, ${failed} failed` : "");
 }
 
-/** Removing asks once more on the same button, where the eye already is. */
+/** Removing asks once more in the same place, where the eye already is. */
 function removeButton(run, item) {
-  const button = el("button", { type: "button", className: "quiet", "aria-label": `Remove ${run.name}` }, "Remove");
-  button.addEventListener("click", async () => {
-    if (button.textContent === "Remove") {
-      button.textContent = "Really remove?";
-      return;
-    }
+  const place = el("span", { className: "remove-run" });
+  const quiet = (words, onclick, label = words) => el("button", { type: "button", className: "quiet", "aria-label": label, onclick }, words);
+  const first = quiet("Remove", ask, `Remove ${run.name}`);
+  const back = () => (fill(place, first), first.focus());
+  function ask() {
+    const keep = quiet("Keep", back);
+    fill(place, "Remove this run? ", quiet("Remove", remove, `Remove ${run.name} for good`), keep);
+    keep.focus();
+  }
+  async function remove() {
     try {
       await api.deleteRun(run.id);
       item.remove();
       announce(`${run.name} removed.`);
     } catch (problem) {
-      button.textContent = "Remove";
+      back();
       item.querySelector("div").append(el("p", { className: "bad" }, api.problemText(problem)));
     }
-  });
-  return button;
+  }
+  return fill(place, first);
 }

@@ -1,6 +1,6 @@
 /** The form: draws what the config offers, reads what the person wants into `state.plan`. */
 
-import { checkChip, el, fill, part, setText, syncChips, tickedValues, wireAdd, writeBeneath } from "../dom.js";
+import { checkChip, el, fill, part, removable, setText, syncChips, tickedValues, wireAdd, writeBeneath } from "../dom.js";
 import { bytes, capital, optionalNumber } from "../format.js";
 import { isBusy, memory, repeatsToCome, state, update, watch } from "../state.js";
 import * as plans from "./plan.js";
@@ -9,7 +9,7 @@ const ORDER_NAMES = {
   auto: "Auto: in parallel, shared cores take turns",
   parallel: "All backends in parallel",
   in_turns: "All backends in turns, request by request",
-  one_at_a_time: "One backend after the other",
+  one_at_a_time: "One backend at a time",
 };
 const PLACES = /** @type {const} */ ({
   jpeg_qualities: "jpegQualities", webp_qualities: "webpQualities", avif_qualities: "avifQualities",
@@ -153,6 +153,16 @@ function wireQualities(axis) {
   });
 }
 
+/** @param {plans.Axis} axis @param {string|number} value */
+function qualityChip({ key, format, name }, value) {
+  const chip = checkChip(key, value, capital(String(value)));
+  if (!format || state.config.offered[key].includes(value)) return chip;
+  return removable(chip, `${name} ${value}`, () => {
+    shownValues[key] = shownValues[key].filter((other) => other !== value);
+    leave(part(PLACES[key]).querySelector(".add input"), { ...state.plan, [key]: state.plan[key].filter((other) => other !== value) });
+  });
+}
+
 /** A quality that was added stays as a chip when it is ticked off; the best one comes first. */
 const shownValues = {};
 
@@ -162,7 +172,7 @@ function renderAxes() {
     const chosen = state.plan[key];
     shownValues[key] = [...new Set([...(shownValues[key] || state.config.offered[key]), ...chosen])];
     const values = format ? shownValues[key].sort((a, b) => b - a) : state.config.offered[key];
-    syncChips(chipsOf(axis), key, values, chosen, (value) => capital(String(value)));
+    syncChips(chipsOf(axis), key, values, chosen, (value) => qualityChip(axis, value));
     if (format) part(PLACES[key]).hidden = !state.plan.formats.includes(format);
   }
 }
@@ -202,15 +212,29 @@ function renderSizes() {
   const choices = plans.sizeChoices(state.config.offered_sizes_px, state.plan.sizes_px, longestPx());
   const present = [...part("sizes").querySelectorAll("input")].map((box) => Number(box.value));
   if (present.join() !== choices.map((choice) => choice.size_px).join()) {
-    fill(part("sizes"), ...choices.map((choice) => checkChip("sizes_px", choice.size_px, choice.size_px)));
+    fill(part("sizes"), ...choices.map(sizeChip));
   }
   const boxes = [...part("sizes").querySelectorAll("input")];
   choices.forEach((choice, index) => syncSize(boxes[index], choice));
   const reasons = choices.filter((choice) => choice.reason && choice.chosen).map((choice) => choice.size_px);
   const note = reasons.length
     ? `${reasons.join(", ")} skipped: larger than the original (${longestPx()} px).`
-    : "Nothing is enlarged: sizes above the photo's own are skipped.";
+    : "Sizes larger than the photo are skipped (no upscaling).";
   setText(part("sizesHint"), note);
+}
+
+/** A size that somebody added goes again, also one that can't be ticked. */
+function sizeChip({ size_px: sizePx }) {
+  const chip = checkChip("sizes_px", sizePx, sizePx);
+  if (state.config.offered_sizes_px.includes(sizePx)) return chip;
+  const without = () => ({ ...state.plan, sizes_px: state.plan.sizes_px.filter((other) => other !== sizePx) });
+  return removable(chip, String(sizePx), () => leave(part("otherSize"), without()));
+}
+
+/** The focus goes where another value can be added: what had it is gone. @param {HTMLElement} next @param {import("../types.js").PagePlan} plan */
+function leave(next, plan) {
+  update({ plan });
+  next.focus();
 }
 
 /** @param {HTMLInputElement} box */
@@ -251,11 +275,15 @@ export function focusProblem() {
   input.focus();
 }
 
-function renderLabelHint() {
+/** Whether the true label of the plan can be met. */
+export function isLabelKnown() {
   const labels = state.backends && !plans.isOneModel(state.backends) ? [] : state.config.labels || []; // another model may know more
-  const isKnown = plans.isKnownLabel(state.plan.true_label || "", labels);
+  return plans.isKnownLabel(state.plan.true_label || "", labels);
+}
+
+function renderLabelHint() {
   const words = "The model does not know this label; accuracy would always be 0. Choose one from the list.";
-  writeBeneath(part("form").true_label, isKnown ? "" : words, false);
+  writeBeneath(part("form").true_label, isLabelKnown() ? "" : words, false);
 }
 
 function renderAsked() {

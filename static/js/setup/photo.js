@@ -113,6 +113,26 @@ export async function takeDropped(files, entries) {
   }
 }
 
+/** The photo or photos at hand with further ones, as one set that the same plan measures. @param {File[]} files */
+export async function addFiles(files) {
+  const before = state.photo;
+  if (!before || !files.length || before.set?.count === null) return takeFiles(files);
+  try {
+    takeSet([...(await itemsAtHand(before)), ...sets.itemsOf(files)]);
+  } catch (problem) {
+    return refuse(problemParts(problem));
+  }
+  const { photo } = state;
+  if (before.set && photo.set && photo !== before) changeSet({ labels: before.labels, csvFile: before.csvFile });
+  return undefined;
+}
+
+/** @param {import("../types.js").Photo} photo @returns {Promise<import("./photo_set.js").Item[]>} */
+async function itemsAtHand(photo) {
+  if (photo.set) return [...photo.set.items, ...(photo.set.csv ? [photo.set.csv] : [])];
+  return [sets.itemOfPhoto(await photoBlob(photo), photo.name)];
+}
+
 /** @param {import("./photo_set.js").Item[]} items */
 function takeSet(items) {
   const set = sets.photoSetOf(items, state.config.system_names);

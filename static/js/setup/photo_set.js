@@ -23,6 +23,12 @@ const ZIP_ENDING = /\.zip$/i;
 /** Files as a file input gives them; those of a chosen folder know their path. @param {File[]} files @returns {Item[]} */
 export const itemsOf = (files) => files.map((file) => ({ file, path: file.webkitRelativePath || file.name }));
 
+/** A photo that may come from the server, under a name that says what it is. @param {Blob} blob @param {string} name @returns {Item} */
+export function itemOfPhoto(blob, name) {
+  const path = PHOTO_ENDINGS.test(name) ? name : `${name}.${blob.type.split("/")[1]}`;
+  return { file: new File([blob], path, { type: blob.type }), path };
+}
+
 /** Whether these files are a set, not one photo. @param {Item[]} items */
 export function isMany(items) {
   return items.length > 1 || (items.length === 1 && ZIP_ENDING.test(items[0].path));

@@ -16,6 +16,7 @@ import { formatName, plural, seconds } from "../format.js";
 const FIRST_GUESS_MS = 25; // per request, until a run on this machine has shown better
 /** Where copies are made: beforehand and stored, on the server for each request, or on the client. */
 export const COPIES = /** @type {any[]} */ (["in_advance", "per_request", "client"]);
+const CHOICES = { copies: COPIES, resize: ["server", "browser", "both"] }; // by their name in an address
 const ENOUGH_SIZES = 3; // fewer than this teach little: small photos get the small sizes too
 
 /**
@@ -212,6 +213,35 @@ export function isKnownLabel(label, known) {
   if (!known.length || !names(label).length) return true;
   const wanted = names(label);
   return known.some((labels) => names(labels).some((name) => wanted.includes(name)));
+}
+
+const MOST_MEANT = 2;
+const FARTHEST = 3; // letters to change
+
+/**
+ * Labels that somebody may have meant, the nearest first, as they are shown: the first of a label's names.
+ * @param {string} typed @param {string[]} known of the model @returns {string[]}
+ */
+export function likeliestLabels(typed, known) {
+  const plain = typed.trim().toLowerCase().replaceAll("_", " ");
+  const found = known.map((label) => {
+    const names = label.split(",").map((name) => name.trim());
+    return { label: names[0], letters: Math.min(...names.map((name) => lettersApart(plain, name.toLowerCase().replaceAll("_", " ")))) };
+  });
+  const most = Math.min(FARTHEST, Math.floor(plain.length / 2));
+  return found.filter(({ letters }) => letters <= most).sort((a, b) => a.letters - b.letters).slice(0, MOST_MEANT).map(({ label }) => label);
+}
+
+/** Letters to add, leave out or change until one is the other (Levenshtein). @param {string} one @param {string} other */
+function lettersApart(one, other) {
+  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
+  for (const [at, letter] of [...one].entries()) {
+    const next = [at + 1];
+    for (const [place, theirs] of [...other].entries())
+      next.push(Math.min(next[place] + 1, row[place + 1] + 1, row[place] + Number(letter !== theirs)));
+    row = next;
+  }
+  return row[other.length];
 }
 
 /** The one model that all serve, or which serve which. @param {Backends} known */
@@ -428,6 +458,8 @@ export function unknownInQuery(query, config) {
     ...AXES.flatMap(({ key, name, format, query: param }) => listed(param)
       .filter((text) => (format ? !isWhole(Number(text), config.ranges[key]) : !config.offered[key].includes(text)))
       .map((text) => `${name} ${text}`)),
+    ...[query.get("repeat")].filter((text) => text && !isWhole(Number(text), config.ranges.repeats)).map((text) => `${text} repeats`),
+    ...["resize", "copies"].flatMap((name) => [query.get(name)].filter((text) => text && !CHOICES[name].includes(text)).map((text) => `${name} ${text}`)),
     ...listed("engine").filter((key) => !config.browser.engines.includes(key)).map((key) => `browser engine ${key}`),
   ];
   return left.length ? `The link asks for ${left.join(", ")}, which this version of Pixelcost does not know. The rest of the plan is set.` : "";
@@ -436,7 +468,7 @@ export function unknownInQuery(query, config) {
 function placeFromQuery(query, plan, config) {
   const engines = (query.get("engine") || "").split(",").filter((key) => config.browser?.engines.includes(key));
   return {
-    ...(["server", "browser", "both"].includes(query.get("resize")) ? { resize_in: query.get("resize") } : {}),
+    ...(CHOICES.resize.includes(query.get("resize")) ? { resize_in: query.get("resize") } : {}),
     ...(engines.length ? { browser_engines: [...new Set(engines)] } : {}),
     ...(query.has("original") ? { upload_original: query.get("original") !== "no" } : {}),
   };

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from tests.deploy.policy.pods import EVICTABLE
 from tests.support.deploy import manifests
 
 COMPONENTS = manifests.ROOT / "deploy" / "kustomize" / "components"
@@ -63,6 +64,16 @@ def pod(objects: Objects, name: str) -> dict[str, Any]:
 def main(objects: Objects, name: str) -> dict[str, Any]:
     container: dict[str, Any] = pod(objects, name)["containers"][0]
     return container
+
+
+def claimed(objects: Objects, name: str) -> None:
+    """The page with its runs on this claim, as the component keep-runs has it."""
+    pod(objects, "image-resizer")["volumes"][0] = {
+        "name": "data",
+        "persistentVolumeClaim": {"claimName": name},
+    }
+    metadata = deployment(objects, "image-resizer")["template"]["metadata"]
+    metadata["annotations"] = {EVICTABLE: "tmp"}
 
 
 def setting(objects: Objects, name: str) -> dict[str, Any]:

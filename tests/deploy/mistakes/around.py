@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.deploy.mistakes import Objects, Table
+import yaml
+
+from tests.deploy.mistakes import Objects, Table, setting
+from tests.support.deploy import manifests
 from tests.support.deploy.manifests import one
 
 WEB, SERVER, SCALED = "image-resizer", "tf-serving-8cpu", "tf-serving-1cpu"
@@ -89,6 +92,33 @@ def server_calls_out(objects: Objects) -> None:
     policy(objects, SERVER, "egress").append({"ports": [{"port": 53, "protocol": "UDP"}]})
 
 
+def page_calls_any_address(objects: Objects) -> None:
+    policy(objects, WEB, "egress").append(
+        {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443, "protocol": "TCP"}]}
+    )
+
+
+def page_calls_every_namespace(objects: Objects) -> None:
+    policy(objects, WEB, "egress")[0]["to"].append({"namespaceSelector": {}})
+
+
+def page_calls_every_pod(objects: Objects) -> None:
+    policy(objects, WEB, "egress")[0]["to"].append({"podSelector": {}})
+
+
+def page_calls_the_whole_of_kube_system(objects: Objects) -> None:
+    policy(objects, WEB, "egress")[1]["ports"].append({"port": 443, "protocol": "TCP"})
+
+
+def others_may_call_out(objects: Objects) -> None:
+    """The policy of k8s/namespace.yaml, without Egress."""
+    text = (manifests.ROOT / "k8s" / "namespace.yaml").read_text("utf-8")
+    found = next(each for each in yaml.safe_load_all(text) if each["kind"] == "NetworkPolicy")
+    found["spec"]["policyTypes"] = ["Ingress"]
+    del found["metadata"]["namespace"]
+    objects.append(found)
+
+
 def unseen_by_prometheus(objects: Objects) -> None:
     spec = {"selector": {"matchLabels": {"app": SERVER}}, "endpoints": [{"port": "rest"}]}
     monitor = {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {"name": "m"}}
@@ -119,6 +149,20 @@ def only_on_its_own_node(objects: Objects) -> None:
     service(objects, WEB)["externalTrafficPolicy"] = "Local"
 
 
+def found_on_its_own_node_alone(objects: Objects) -> None:
+    service(objects, SERVER)["internalTrafficPolicy"] = "Local"
+
+
+def asks_grpc_at_the_port_of_rest(objects: Objects) -> None:
+    row = setting(objects, "TF_SERVERS")
+    row["value"] = row["value"].replace("8cpu:8500", "8cpu:8501")
+
+
+def asks_rest_at_the_port_of_grpc(objects: Objects) -> None:
+    row = setting(objects, "TF_SERVERS")
+    row["value"] = row["value"].replace("rest=8501", "rest=8500", 1)
+
+
 def begins_with_a_digit(objects: Objects) -> None:
     copied = {**one(objects, "Service", SERVER), "metadata": {"name": "8cpu"}}
     objects.append(copied)
@@ -140,6 +184,10 @@ def least_above_most(objects: Objects) -> None:
     scaler(objects)["minReplicas"] = 9
 
 
+def never_scales(objects: Objects) -> None:
+    scaler(objects)["metrics"][0]["containerResource"]["target"]["averageUtilization"] = 700
+
+
 def gives_away_at_once(objects: Objects) -> None:
     del scaler(objects)["behavior"]
 
@@ -152,7 +200,7 @@ MISTAKES: Table = [
     (closed_page, "open_page"),
     (other_page_port, "open_page"),
     (names_over_tcp_only, "names"),
-    (names_from_nowhere, "names"),
+    (names_from_nowhere, "names page_calls"),
     (page_calls_anybody, "page_calls"),
     (every_namespace, "quiet_servers"),
     (every_address, "quiet_servers"),
@@ -160,6 +208,11 @@ MISTAKES: Table = [
     (from_an_empty_list, "quiet_servers"),
     (grpc_open_without_a_gateway, "quiet_servers"),
     (grpc_for_prometheus, "quiet_servers"),
+    (page_calls_any_address, "page_calls"),
+    (page_calls_every_namespace, "page_calls"),
+    (page_calls_every_pod, "page_calls"),
+    (page_calls_the_whole_of_kube_system, "page_calls"),
+    (others_may_call_out, "isolated"),
     (policy_over_udp, "quiet_servers reach"),
     (rest_shut, "reach"),
     (server_calls_out, "quiet_servers"),
@@ -169,11 +222,15 @@ MISTAKES: Table = [
     (translated_port, "service_ports servers"),
     (not_ready_published, "service_ports"),
     (only_on_its_own_node, "node_ports"),
+    (found_on_its_own_node_alone, "headless"),
+    (asks_grpc_at_the_port_of_rest, "servers"),
+    (asks_rest_at_the_port_of_grpc, "servers"),
     (begins_with_a_digit, "service_names"),
     (budget_for_all, "budgets"),
     (scales_another_container, "load"),
     (scales_another_kind, "scalers"),
     (least_above_most, "scalers"),
+    (never_scales, "load"),
     (gives_away_at_once, "load"),
     (strange_labels, "selectors"),
 ]

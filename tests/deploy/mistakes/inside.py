@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.deploy.mistakes import Objects, Table, deployment, main, pod, setting
+from tests.deploy.mistakes import Objects, Table, claimed, deployment, main, pod, setting
 
 WEB, SERVER, GPU = "image-resizer", "tf-serving-8cpu", "tf-serving-gpu"
 
@@ -129,11 +129,39 @@ def no_pod(objects: Objects) -> None:
     deployment(objects, SERVER)["replicas"] = 0
 
 
+def spread_over_a_misspelt_label(objects: Objects) -> None:
+    pod(objects, SERVER)["topologySpreadConstraints"][0]["topologyKey"] = "kubernetes.io/host"
+
+
 def not_on_a_small_cluster(objects: Objects) -> None:
     pod(objects, GPU)["topologySpreadConstraints"][0]["whenUnsatisfiable"] = "DoNotSchedule"
 
 
+def no_tolerance_for_the_taint(objects: Objects) -> None:
+    pod(objects, GPU)["tolerations"][0]["effect"] = "NoExecute"
+
+
+def kernels_in_a_read_only_folder(objects: Objects) -> None:
+    main(objects, GPU)["env"][0]["value"] = "/root/.nv"
+
+
+def a_gpu_that_need_not_be_there(objects: Objects) -> None:
+    main(objects, GPU)["command"] = ["tensorflow_model_server"]
+
+
+def as_many_rest_threads_as_the_node_likes(objects: Objects) -> None:
+    main(objects, SERVER)["args"].remove("--rest_api_num_threads=64")
+
+
+def rest_gives_up_before_the_page(objects: Objects) -> None:
+    flag(objects, "--rest_api_timeout_in_ms=60000", "--rest_api_timeout_in_ms=30000")
+
+
 # --- the page ---
+
+
+def another_signature(objects: Objects) -> None:
+    main(objects, WEB)["env"].append({"name": "MODEL_SIGNATURE_NAME", "value": "serving_default"})
 
 
 def impossible_setting(objects: Objects) -> None:
@@ -161,8 +189,8 @@ def too_small_for_the_runs(objects: Objects) -> None:
 
 def other_claim(objects: Objects) -> None:
     """The volume of keep-runs under another name than its claim."""
-    pod(objects, WEB)["volumes"][0] = {"name": "data", "persistentVolumeClaim": {"claimName": "runs"}}
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}}
+    claimed(objects, "runs")
+    spec = {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "10Gi"}}}
     metadata = {"name": WEB}
     objects.append({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
 
@@ -171,7 +199,7 @@ def one_volume_for_three(objects: Objects) -> None:
     """keep-runs together with postgresql."""
     secret = {"secretKeyRef": {"name": "pixelcost-database", "key": "url"}}
     main(objects, WEB)["env"].append({"name": "DATABASE_URL", "valueFrom": secret})
-    pod(objects, WEB)["volumes"][0] = {"name": "data", "persistentVolumeClaim": {"claimName": "runs"}}
+    claimed(objects, "runs")
     deployment(objects, WEB)["replicas"] = 3
 
 
@@ -202,7 +230,14 @@ MISTAKES: Table = [
     (rolls_out_never, "rollout"),
     (all_at_once, "rollout"),
     (no_pod, "rollout"),
+    (spread_over_a_misspelt_label, "spread"),
     (not_on_a_small_cluster, "spread"),
+    (no_tolerance_for_the_taint, "gpu"),
+    (kernels_in_a_read_only_folder, "gpu"),
+    (a_gpu_that_need_not_be_there, "driver"),
+    (as_many_rest_threads_as_the_node_likes, "rest_pool"),
+    (rest_gives_up_before_the_page, "rest_pool"),
+    (another_signature, "settings"),
     (impossible_setting, "settings"),
     (forgotten_server, "servers"),
     (swapped_servers, "true_names"),

@@ -42,7 +42,7 @@ def more_memory_than_it_has(objects: Objects) -> None:
 
 def gone_with_its_pod(objects: Objects) -> None:
     del redis(objects)["volumeClaimTemplates"]
-    redis(objects)["template"]["spec"]["volumes"] = [{"name": "data", "emptyDir": {}}]
+    redis(objects)["template"]["spec"]["volumes"] = [{"name": "data", "emptyDir": {"sizeLimit": "10Gi"}}]
 
 
 def by_lag(objects: Objects) -> None:

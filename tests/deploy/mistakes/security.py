@@ -60,7 +60,7 @@ MISTAKES: Table = [
     (volume_of_root, "owner"),
     (readable_token, "secrets"),
     (readable_password, "secrets"),
-    (other_processor, "platform"),
+    (other_processor, "platform node_labels"),
     (thousandths_of_a_byte, "memory"),
     (no_gpu_toleration, "gpu"),
     (another_program_first, "drain"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tests.deploy.policy import (
+    documented,
     hardening,
     network,
     pods,
@@ -36,9 +37,13 @@ class Problem(NamedTuple):
 
 PARTS = (schema, pods, hardening, probing, wiring, serving, web, network, traffic, queue)
 RULES: Mapping[str, Rule] = {name: rule for part in PARTS for name, rule in part.RULES.items()}
+OF_MANIFESTS: Mapping[str, Rule] = {**RULES, **documented.RULES}
 
 
-def problems(objects: Iterable[Mapping[str, Any]]) -> list[Problem]:
-    """Everything that is wrong with objects that are applied together; empty when nothing is."""
+def problems(objects: Iterable[Mapping[str, Any]], rules: Mapping[str, Rule] = RULES) -> list[Problem]:
+    """Everything that is wrong with objects that are applied together; empty when nothing is.
+
+    `rules`: OF_MANIFESTS for k8s/ and what kustomize makes of it.
+    """
     cluster = Cluster(objects)
-    return [Problem(name, *found) for name, rule in RULES.items() for found in rule(cluster)]
+    return [Problem(name, *found) for name, rule in rules.items() for found in rule(cluster)]

@@ -18,6 +18,7 @@ from tests.deploy.policy.objects import (
 from tests.deploy.policy.traffic import rules_of
 
 NODE_PORTS = range(30000, 32768)
+TARGETS = range(10, 100)  # percent of the CPUs requested, which are also the limit
 
 Found = Iterator[tuple[str, str]]
 
@@ -41,6 +42,8 @@ def _headless(cluster: Cluster) -> Found:
     for service in cluster.of("Service"):
         if labels(service).get(COMPONENT) == "serving" and service["spec"].get("clusterIP") != "None":
             yield where(service), "has one address, behind which a kept-open gRPC channel stays on one pod"
+        if service["spec"].get("internalTrafficPolicy", "Cluster") != "Cluster":
+            yield where(service), "is found only by pods on its own nodes"
 
 
 def _node_ports(cluster: Cluster) -> Found:
@@ -79,6 +82,8 @@ def _budgets(cluster: Cluster) -> Found:
         for each in found:
             if each["spec"].get("maxUnavailable") != 1:
                 yield where(each), "one replica could never be moved, or all of them at once"
+            if each["spec"].get("unhealthyPodEvictionPolicy") != "AlwaysAllow":
+                yield where(each), "two broken pods of three could never be moved"
 
 
 def _scalers(cluster: Cluster) -> Found:
@@ -110,6 +115,9 @@ def _load(cluster: Cluster) -> Found:
         for metric in scaler["spec"]["metrics"]:
             if metric.get("containerResource", {}).get("container") not in there:
                 yield where(scaler), "looks at a container that is not there, or at all of a pod"
+            share = metric.get("containerResource", {}).get("target", {}).get("averageUtilization", 0)
+            if share not in TARGETS:
+                yield where(scaler), f"scales at {share} % of what a limit allows: always, or never"
         if not scaler["spec"].get("behavior", {}).get("scaleDown"):
             yield where(scaler), "gives pods away at the first quiet moment"
 

@@ -17,6 +17,8 @@ VOLUMES = {
     "projected",
     "secret",
 }
+TOPOLOGY = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 IMAGE = re.compile(r"[a-z0-9./:_-]+?(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]*)|@sha256:[0-9a-f]{64})")
 
@@ -73,6 +75,11 @@ def _volumes(cluster: Cluster) -> Found:
         for volume in pod_of(workload)["spec"].get("volumes", ()):
             if surplus := volume.keys() - VOLUMES - {"name"}:
                 yield where(workload), f"the volume {volume['name']} is a {', '.join(surplus)}"
+            if volume.get("emptyDir", {"sizeLimit": 1}).keys() != {"sizeLimit"}:
+                yield (
+                    where(workload),
+                    f"the volume {volume['name']} has no limit, or takes the memory of the pod",
+                )
 
 
 def _read_only(cluster: Cluster) -> Found:
@@ -94,10 +101,11 @@ def _service_links(cluster: Cluster) -> Found:
 
 
 def _limits(cluster: Cluster) -> Found:
+    shared = may_share(cluster)
     for place, _, container in cluster.containers():
         resources = container.get("resources", {})
         requests, limits = resources.get("requests"), resources.get("limits", {})
-        if place in may_share(cluster):
+        if place in shared:
             requests = {**(requests or {}), "cpu": limits.get("cpu")}
         if requests != limits or not {"cpu", "memory"} <= limits.keys():
             yield (
@@ -117,8 +125,9 @@ def may_share(cluster: Cluster) -> set[str]:
 
 
 def _whole_cpus(cluster: Cluster) -> Found:
+    shared = may_share(cluster)
     for place, _, container in cluster.containers():
-        if place in may_share(cluster):
+        if place in shared:
             continue
         cpu = str(container.get("resources", {}).get("limits", {}).get("cpu", ""))
         if not cpu.isdigit() or int(cpu) < 1:
@@ -152,10 +161,23 @@ def _spread(cluster: Cluster) -> Found:
             is_wish = (
                 spread["whenUnsatisfiable"] == "ScheduleAnyway"
             )  # else a small cluster could not hold them
-            if is_wish and workload in cluster.selected(spread["labelSelector"]["matchLabels"]):
+            is_known = spread["topologyKey"] in TOPOLOGY  # a wish over nodes without the label is none
+            if is_wish and is_known and workload in cluster.selected(spread["labelSelector"]["matchLabels"]):
                 break
         else:
             yield where(workload), "its replicas may all be put on one node"
+
+
+def _evictable(cluster: Cluster) -> Found:
+    """cluster-autoscaler empties a node only if its pods name the local volumes that may go with them."""
+    for workload in cluster.workloads():
+        volumes = pod_of(workload)["spec"].get("volumes", ())
+        local = {each["name"] for each in volumes if "emptyDir" in each}
+        named = {*pod_of(workload)["metadata"].get("annotations", {}).get(EVICTABLE, "").split(",")} - {""}
+        if "data" in local & named:
+            yield where(workload), "may be moved at any time, and its runs are lost with its volume"
+        if "data" not in local and not local <= named:
+            yield where(workload), f"keeps its node from being emptied: {', '.join(sorted(local - named))}"
 
 
 RULES = {
@@ -173,4 +195,5 @@ RULES = {
     "image": _image,
     "probes": _probes,
     "spread": _spread,
+    "evictable": _evictable,
 }

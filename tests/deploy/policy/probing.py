@@ -22,6 +22,8 @@ LEAST_S = {
     "gateway": {"startupProbe": 60, "livenessProbe": 30},
 }
 
+LEAST_TRIES = 3  # of liveness, before a pod is killed
+
 Found = Iterator[tuple[str, str]]
 
 
@@ -54,7 +56,8 @@ def _patience(cluster: Cluster) -> Found:
         waits_s = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
         if waits_s < LEAST_S[component].get(name, 0):
             yield place, f"its {name} gives up after {waits_s} s"
-        if probe.get("timeoutSeconds", 1) < 2:
+        is_once = name == "livenessProbe" and probe.get("failureThreshold", 3) < LEAST_TRIES
+        if probe.get("timeoutSeconds", 1) < 2 or is_once:
             yield place, f"its {name} takes a busy moment for death"
 
 

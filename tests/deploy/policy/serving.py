@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import ceil
 
 from serving.config.flags import FLAGS, WITHOUT_EFFECT
 from tests.deploy.policy.objects import (
     Cluster,
     Object,
+    environment,
     flags,
     main_container,
     name_of,
@@ -18,12 +19,20 @@ from tests.deploy.policy.objects import (
     where,
 )
 from tests.deploy.policy.pods import PROBES
+from webapp.config import Settings
 
 GPU = "nvidia.com/gpu"
 GPUS = re.compile(r"nvidia\.com/(gpu|mig-\d+g\.\d+gb)")  # of those that tensorflow/serving's image runs on
 CPUS_BESIDE_A_GPU = 4  # the 2018 pod had 0.2, and measured how long it waited to decode
 THREAD_FLAGS = ("tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism")
 CONFIG_DIR = "/etc/pixelcost"
+DRIVER = "[ -e /dev/nvidiactl ] || "
+LEAST_TO_END_S = 10  # of the page between SIGTERM and SIGKILL, to close runs and streams
+MOST_GRACE_S = (
+    20  # of a server: TensorFlow Serving has no handler for SIGTERM, and as PID 1 is not ended by it
+)
+REST_FLAGS = ("rest_api_num_threads", "rest_api_timeout_in_ms")
+REST_THREADS = range(16, 257)  # liveness needs one, too
 
 Found = Iterator[tuple[str, str]]
 
@@ -48,15 +57,47 @@ def _threads(cluster: Cluster) -> Found:
 def _gpu(cluster: Cluster) -> Found:
     for workload in cluster.workloads("serving"):
         container = main_container(workload)
-        is_gpu = container["image"].partition("@")[0].endswith("-gpu")
         limits = container.get("resources", {}).get("limits", {})
+        is_gpu = _is_for_gpu(container)
         if is_gpu != any(GPUS.fullmatch(each) and _limit(container, each) for each in limits):
             yield where(workload), "the GPU and the image for it don't go together"
         if is_gpu and _limit(container, "cpu") < CPUS_BESIDE_A_GPU:
             yield where(workload), f"fewer than {CPUS_BESIDE_A_GPU} CPUs beside the GPU: decoding starves it"
-        tolerated = {each.get("key") for each in pod_of(workload)["spec"].get("tolerations", ())}
-        if is_gpu and not {GPU, None} & tolerated:
+        tolerations = pod_of(workload)["spec"].get("tolerations", ())
+        if is_gpu and not any(_tolerates(each) for each in tolerations):
             yield where(workload), "GPU nodes are tainted so that nothing else runs there"
+        if is_gpu and not _writes(container, environment(container).get("CUDA_CACHE_PATH")):
+            yield (
+                where(workload),
+                "can't keep the kernels that it compiles, so that each start compiles them again",
+            )
+
+
+def _is_for_gpu(container: Object) -> bool:
+    """By the tag; a digest alone says nothing, and is taken for what the container has."""
+    name, _, digest = container["image"].partition("@")
+    is_bare = digest and ":" not in name.rpartition("/")[2]
+    return bool(_limit(container, GPU)) if is_bare else name.endswith("-gpu")
+
+
+def _tolerates(toleration: Mapping[str, str]) -> bool:
+    """Whether it lets a pod onto nodes with the taint nvidia.com/gpu:NoSchedule, whatever its value."""
+    keys, effects = (GPU, None), ("NoSchedule", None)
+    is_any = toleration.get("operator") == "Exists"
+    return is_any and toleration.get("key") in keys and toleration.get("effect") in effects
+
+
+def _writes(container: Object, path: str | None) -> bool:
+    """Whether `path` is in a volume that the container may write to."""
+    mounts = [each["mountPath"] for each in container.get("volumeMounts", ()) if not each.get("readOnly")]
+    return any(f"{path}/".startswith(f"{mount}/") for mount in mounts)
+
+
+def _driver(cluster: Cluster) -> Found:
+    for workload in cluster.workloads("serving"):
+        container = main_container(workload)
+        if _limit(container, GPU) and DRIVER not in " ".join(container.get("command", ())):
+            yield where(workload), "without NVIDIA's runtime it would serve on the CPU and be called a GPU"
 
 
 def _available(cluster: Cluster) -> Found:
@@ -84,6 +125,9 @@ def _model(cluster: Cluster) -> Found:
             base_path = next((path for path in paths if path.startswith("/models/")), None)
         if base_path not in paths or not paths[base_path].get("readOnly"):
             yield where(workload), f"nothing is mounted read-only at the model's folder {base_path}"
+        for volume in pod_of(workload)["spec"].get("volumes", ()):
+            if not volume.get("persistentVolumeClaim", {"readOnly": True}).get("readOnly"):
+                yield where(workload), "attaches the models for writing: a ReadOnlyMany volume refuses that"
         for probe in PROBES:
             asked = container.get(probe, {}).get("httpGet", {}).get("path", "")
             if not any(f"{asked}/".startswith(f"/v1/models/{name}/") for name in names):
@@ -132,6 +176,31 @@ def _config_files(cluster: Cluster, workload: Object, given: dict[str, str]) -> 
             yield where(workload), f"--{flag} names {value}, which no ConfigMap holds"
 
 
+def _one_model(cluster: Cluster) -> Found:
+    images = {
+        name_of(each): init["image"]
+        for each in cluster.workloads("serving")
+        for init in pod_of(each)["spec"].get("initContainers", ())
+        if init["name"] == "model"
+    }
+    if len(set(images.values())) > 1:
+        yield ", ".join(images), f"compare different models: {', '.join(sorted(set(images.values())))}"
+
+
+def _rest_pool(cluster: Cluster) -> Found:
+    """Else TensorFlow Serving counts the node's cores, and answers 504 after 30 s while the page waits 60."""
+    for workload in cluster.workloads("serving"):
+        given = flags(main_container(workload))
+        threads, timeout = (int(given.get(flag, 0)) for flag in REST_FLAGS)
+        if threads not in REST_THREADS:
+            yield where(workload), f"answers {threads or 'as many as the node likes'} REST requests at once"
+        if timeout < 1e3 * Settings().tf_request_timeout_s:
+            yield (
+                where(workload),
+                f"gives a REST request up after {timeout or 30_000} ms, before the page does",
+            )
+
+
 def _drain(cluster: Cluster) -> Found:
     for workload in (*cluster.workloads("serving"), *cluster.workloads("web")):
         seconds = (
@@ -141,8 +210,12 @@ def _drain(cluster: Cluster) -> Found:
             .get("sleep", {})
             .get("seconds", 0)
         )
-        if not 0 < seconds < pod_of(workload)["spec"].get("terminationGracePeriodSeconds", 30):
+        grace_s = pod_of(workload)["spec"].get("terminationGracePeriodSeconds", 30)
+        is_page = workload in cluster.workloads("web")
+        if seconds <= 0 or grace_s - seconds < (LEAST_TO_END_S if is_page else 1):
             yield where(workload), "ends while requests are under way"
+        if not is_page and grace_s > MOST_GRACE_S:
+            yield where(workload), f"holds its CPUs or its GPU for {grace_s} s: it ignores SIGTERM"
         if more := main_container(workload).get("lifecycle", {}).keys() - {"preStop"}:
             yield where(workload), f"does something at {', '.join(more)}, which nothing here needs"
 
@@ -159,6 +232,9 @@ RULES = {
     "available": _available,
     "model": _model,
     "flags": _flags,
+    "driver": _driver,
+    "one_model": _one_model,
+    "rest_pool": _rest_pool,
     "drain": _drain,
     "found_by_name": _found_by_name,
 }

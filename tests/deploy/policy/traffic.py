@@ -19,7 +19,13 @@ from tests.deploy.policy.objects import (
 
 NAME = "kubernetes.io/metadata.name"  # the label that every namespace carries by itself
 WEB_PORT, GRPC, REST, DNS = ("TCP", 5051), ("TCP", 8500), ("TCP", 8501), {("UDP", 53), ("TCP", 53)}
-DNS_PODS = {"kube-system": DNS, "openshift-dns": {("UDP", 5353), ("TCP", 5353)}}  # namespace, their ports
+DNS_NAMESPACE = {"namespaceSelector": {"matchLabels": {NAME: "kube-system"}}}
+
+# OpenShift: its pods that know names listen elsewhere than their Service.
+DNS_PODS = ({"namespaceSelector": {"matchLabels": {NAME: "openshift-dns"}}},)
+DNS_BEHIND = {("UDP", 5353), ("TCP", 5353)}
+PART_OF = "app.kubernetes.io/part-of"
+ASKED = {"serving": {GRPC, REST}, "queue": {("TCP", 6379)}}  # by component: what the page may call
 
 CLIENTS = ("web", "worker", "gateway")  # components that ask model servers
 
@@ -46,6 +52,14 @@ def _isolated(cluster: Cluster) -> Found:
         rules = [rule for way in ("ingress", "egress") for rule in rules_of(cluster, workload, way)]
         if any(not rule.get("ports") for rule in rules):
             yield where(workload), "is open on every port"
+    for policy in cluster.of("NetworkPolicy"):
+        spec = policy["spec"]
+        is_whole = set(spec["policyTypes"]) == {"Ingress", "Egress"} and not spec.keys() & {
+            "ingress",
+            "egress",
+        }
+        if not _chosen(spec["podSelector"]) and not is_whole:
+            yield where(policy), "does not shut off the other pods of the namespace in both directions"
 
 
 def _quiet_servers(cluster: Cluster) -> Found:
@@ -96,7 +110,7 @@ def _exposed(cluster: Cluster, server: Object) -> set[Port]:
 def _is_client(peer: Mapping[str, Any]) -> bool:
     """The pods of the page, the workers and the gateway, also where a server is applied alone."""
     chosen = _chosen(peer.get("podSelector", {}))
-    return peer.keys() == {"podSelector"} and chosen.get("app.kubernetes.io/component") in CLIENTS
+    return peer.keys() == {"podSelector"} and chosen.get(COMPONENT) in CLIENTS
 
 
 def _has_route(cluster: Cluster, server: Object) -> bool:
@@ -120,13 +134,11 @@ def met(rules: Iterable[Mapping[str, Any]], key: str, workload: Object) -> set[P
 
 def _names(cluster: Cluster) -> Found:
     for web in cluster.workloads("web"):
-        asked = [
-            _ports(rule) >= ports
-            for rule in rules_of(cluster, web, "egress")
-            for namespace, ports in DNS_PODS.items()
-            if {"namespaceSelector": {"matchLabels": {NAME: namespace}}} in (rule.get("to") or ())
-        ]
-        if not any(asked):
+        ways = ((DNS_NAMESPACE, DNS), *((pods, DNS_BEHIND) for pods in DNS_PODS))
+        rules = rules_of(cluster, web, "egress")
+        if not any(
+            peer in (rule.get("to") or ()) and _ports(rule) >= ports for rule in rules for peer, ports in ways
+        ):
             yield where(web), "can't ask the cluster's DNS for names, over UDP and TCP"
 
 
@@ -139,10 +151,23 @@ def _open_page(cluster: Cluster) -> Found:
 
 def _page_calls(cluster: Cluster) -> Found:
     for web in cluster.workloads("web"):
+        has_database = "DATABASE_URL" in environment(main_container(web))
         for rule in rules_of(cluster, web, "egress"):
-            to_all = not rule.get("to")
-            if to_all and not ("DATABASE_URL" in environment(main_container(web)) and len(_ports(rule)) == 1):
-                yield where(web), f"may call anybody at {sorted(_ports(rule))}"
+            for peer in rule.get("to") or ({},):
+                is_database = not peer and has_database and len(_ports(rule)) == 1
+                if not is_database and not _ports(rule) <= _askable(peer):
+                    yield where(web), f"may call {peer or 'anybody'} at {sorted(_ports(rule))}"
+
+
+def _askable(peer: Mapping[str, Any]) -> set[Port]:
+    """The ports at which the page asks a peer: servers, the queue, and whoever knows names."""
+    if peer.keys() == {"podSelector"}:
+        chosen = _chosen(peer["podSelector"])
+        return ASKED.get(chosen.get(COMPONENT, ""), set()) if chosen.get(PART_OF) == "pixelcost" else set()
+    if peer in DNS_PODS:
+        return DNS_BEHIND
+    is_one = peer.keys() == {"ipBlock"} and peer["ipBlock"]["cidr"].endswith(("/32", "/128"))
+    return DNS if peer == DNS_NAMESPACE or is_one else set()
 
 
 def _monitored(cluster: Cluster) -> Found:

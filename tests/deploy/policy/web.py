@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from experiment.backends.addresses import parse_servers
@@ -11,6 +11,7 @@ from experiment.errors import ConfigRefused
 from tests.deploy.policy.hardening import memory_mib
 from tests.deploy.policy.objects import (
     Cluster,
+    Object,
     environment,
     main_container,
     name_of,
@@ -21,10 +22,14 @@ from tests.deploy.policy.objects import (
 from tests.deploy.policy.serving import GPU
 from webapp.config import Settings, read_settings
 
+SIGNATURES = (None, Settings().model_signature_name)  # of the image pixelcost-model
 SETTINGS = {field.metadata["key"] for field in fields(Settings)}
 
 CHECKED = SETTINGS - {"TF_SERVERS", "PIXELCOST_TOKEN_FILE"}  # that has a rule of its own; that is in the pod
 SAMPLES = {"DATABASE_URL": "postgresql://a:b@c/d", "PIXELCOST_TOKEN": "0" * 16}  # for what a Secret holds
+
+ROOM = ("PIXELCOST_KEEP_BYTES", "PIXELCOST_MAX_SET_BYTES", "PIXELCOST_QUEUE_LENGTH", "PIXELCOST_THREADS")
+LOGS_MIB = 60  # the kubelet keeps five files of 10 MiB of a container's output, and counts them
 
 Found = Iterator[tuple[str, str]]
 
@@ -40,6 +45,9 @@ def _settings(cluster: Cluster) -> Found:
             )
         except ConfigRefused as error:
             yield where(workload), error.message
+        signature = given.get("MODEL_SIGNATURE_NAME")
+        if given.get("MODEL_NAME") == Settings().model_name and signature not in SIGNATURES:
+            yield where(workload), f"asks pixelcost-model's model for {signature}, not {SIGNATURES[1]}"
         ports = [each["containerPort"] for each in main_container(workload)["ports"]]
         families = [family for each in cluster.of("Service") for family in each["spec"].get("ipFamilies", ())]
         everywhere = "::" if "IPv6" in families else "0.0.0.0"
@@ -49,7 +57,8 @@ def _settings(cluster: Cluster) -> Found:
 
 def _servers(cluster: Cluster) -> Found:
     ports = {
-        name_of(each): {port["port"] for port in each["spec"]["ports"]} for each in cluster.of("Service")
+        name_of(each): {port["name"]: port["port"] for port in each["spec"]["ports"]}
+        for each in cluster.of("Service")
     }
     for workload in cluster.workloads("web"):
         try:
@@ -59,8 +68,8 @@ def _servers(cluster: Cluster) -> Found:
             continue
         for info in infos:
             host, _, port = info.address.rpartition(":")
-            if int(port) not in ports.get(host, ()):
-                yield where(workload), f"{info.name}: no Service {host} has the port {port}"
+            if ports.get(host, {}).get(info.protocol) != int(port):
+                yield where(workload), f"{info.name}: no Service {host} has {info.protocol} at {port}"
         asked = {info.address.rpartition(":")[0] for info in infos}
         for server in cluster.workloads("serving"):
             if only_serves(server) == (name_of(server) in asked):
@@ -106,12 +115,42 @@ def _data(cluster: Cluster) -> Found:
 
 def _room(cluster: Cluster) -> Found:
     for workload in cluster.workloads("web"):
-        given = environment(main_container(workload)).get("PIXELCOST_KEEP_BYTES") or ""
-        kept = int(given) if given.isdigit() else Settings().keep_bytes
-        for volume in pod_of(workload)["spec"]["volumes"]:
-            room_mib = memory_mib(volume.get("emptyDir", {}).get("sizeLimit", ""))
-            if volume["name"] == "data" and "emptyDir" in volume and room_mib * 2**20 <= kept:
-                yield where(workload), f"is evicted before its runs reach {kept} bytes"
+        volumes = pod_of(workload)["spec"]["volumes"]
+        local_mib = {
+            each["name"]: memory_mib(each["emptyDir"].get("sizeLimit"))
+            for each in volumes
+            if "emptyDir" in each
+        }
+        limits_mib = local_mib | _claimed_mib(cluster, volumes)
+        needed_mib = _data_bytes(main_container(workload)) / 2**20
+        if limits_mib.get("data", needed_mib) < needed_mib:
+            yield where(workload), f"its runs and photo sets need {needed_mib:.0f} MiB at /data"
+        own = main_container(workload)["resources"]["limits"].get("ephemeral-storage")
+        in_all_mib = sum(local_mib.values())
+        if own and memory_mib(own) < in_all_mib + LOGS_MIB:
+            yield (
+                where(workload),
+                f"is evicted before its volumes hold the {in_all_mib:.0f} MiB that they may",
+            )
+
+
+def _data_bytes(container: Object) -> int:
+    """What the page accepts: runs, and photo sets that are measured, that wait and that are on their way."""
+    given = {key: value for key, value in environment(container).items() if key in ROOM and value}
+    settings = read_settings({key: str(value) for key, value in given.items()}, dotenv=None)
+    sets = 1 + settings.queue_length + max(2, settings.threads // 4 + 1)
+    return settings.keep_bytes + sets * settings.max_set_bytes
+
+
+def _claimed_mib(cluster: Cluster, volumes: Iterable[Object]) -> dict[str, float]:
+    """Sizes of the claims made together with the page, by the name of the volume."""
+    claims = {name_of(each): each["spec"] for each in cluster.of("PersistentVolumeClaim")}
+    rows = [(each["name"], each.get("persistentVolumeClaim", {}).get("claimName")) for each in volumes]
+    return {
+        name: memory_mib(claims[claim]["resources"]["requests"]["storage"])
+        for name, claim in rows
+        if claim in claims
+    }
 
 
 def _one_writer(cluster: Cluster) -> Found:
@@ -131,12 +170,14 @@ def _one_node(cluster: Cluster) -> Found:
 
 
 def _claims(cluster: Cluster) -> Found:
-    there = {name_of(each) for each in cluster.of("PersistentVolumeClaim")}
+    there = {name_of(each): each for each in cluster.of("PersistentVolumeClaim")}
     for workload in cluster.workloads("web"):
         for volume in pod_of(workload)["spec"]["volumes"]:
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
             if claim and there and claim not in there:
                 yield where(workload), f"there is no claim {claim}"
+            if claim in there and there[claim]["spec"]["accessModes"] != ["ReadWriteOncePod"]:
+                yield f"PersistentVolumeClaim/{claim}", "two pods may come to share one SQLite file"
 
 
 RULES = {

@@ -103,7 +103,8 @@ def _service_ports(cluster: Cluster) -> Found:
 def _own_images(cluster: Cluster) -> Found:
     for place, _, container in cluster.containers():
         image = container["image"].partition("@")[0].rpartition("/")[2].partition(":")[0]
-        program = " ".join(container.get("command", ())[:3])
+        command = container.get("command", ())
+        program = " ".join(command[3:] if command[:2] == ["sh", "-c"] else command[:3])
         meant = OURS.get(container["name"])
         if meant and image != meant:
             yield place, f"runs {image}, not {meant}"

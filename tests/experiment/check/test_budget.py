@@ -53,9 +53,13 @@ def test_a_budget_is_blocks_of_goals_and_a_baseline(tmp_path):
         ("[[goals]]\ncells = 'all'", "[[goals]] 1 names no goal. Goals are max_p50_ms, max_p90_ms"),
         (
             "[[goals]]\np50_ms = 5",
-            '[[goals]] 1 has no key "p50_ms". Keys are cells, variants, backends, max_p50_ms',
+            '[[goals]] 1 has no key "p50_ms". Did you mean max_p50_ms? Keys are cells, variants,',
         ),
-        ("[[goal]]\nmax_p50_ms = 5", 'the file has no key "goal". Keys are unclear, goals and baseline.'),
+        (
+            "[[goal]]\nmax_p50_ms = 5",
+            'the file has no key "goal". Did you mean goals? Keys are unclear, goals and baseline.',
+        ),
+        ("[[goals]]\nfastest = 5", '[[goals]] 1 has no key "fastest". Keys are cells,'),
         ("[[goals]]\nmax_p50_ms = '5'", "max_p50_ms in [[goals]] 1 must be a number above 0 and at most"),
         ("[[goals]]\nmax_p50_ms = nan", "must be a number above 0 and at most 1,000,000, not NaN."),
         ("[[goals]]\nmax_p50_ms = true", "must be a number above 0 and at most 1,000,000, not true."),

@@ -13,7 +13,8 @@ from experiment.check.judge import judge
 from experiment.decide.compare import NotComparable
 from experiment.errors import PixelcostError
 from experiment.export.report_json import report_dict
-from experiment.records import Plan
+from experiment.photo_sets.photo_result import PhotoResult
+from experiment.records import Failure, Plan
 from tests.support.records import (
     TIGER,
     answer,
@@ -234,6 +235,13 @@ def test_a_backend_that_is_not_there_is_left_out_and_named():
     found = judged(run(cells, backends=(no_gpu(), backend())), "[[goals]]\nmax_p50_ms = 90")
     assert (found.exit_code, found.notes) == (0, ("Not measured: GPU.",))
     assert {each.cell for each in found.verdicts} == {"original on 8 CPU", "256-jpeg-85 on 8 CPU"}
+
+
+def test_photos_of_a_set_that_could_not_be_used_are_named():
+    cut = PhotoResult(30, "cut.heic", None, refused=Failure("truncated", "cut.heic ends early"))
+    run_of_set = checked_run("this run", report_dict(summary([*photos(both=30), cut])))
+    found = judged(run_of_set, "[[goals]]\nmax_size_bytes = 900_000_000")
+    assert (found.exit_code, found.notes) == (0, ("1 photo could not be used. cut.heic ends early.",))
 
 
 SLOWER = '[baseline]\nbackend = "old"\nmax_slower_percent = 2'

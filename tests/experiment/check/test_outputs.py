@@ -51,6 +51,14 @@ def cases(judgement):
     }
 
 
+def test_a_summary_without_a_missed_goal_says_all_are_kept_only_if_all_are_clear():
+    kept, unclear = ("[[goals]]\nvariants = ['original']\nmax_p50_ms = " + limit for limit in ("90", "30"))
+    assert markdown(judged(kept)).startswith("## Pixelcost: all goals are kept\n\n0 of 1 goal failed. ")
+    told = markdown(judged(unclear))
+    assert told.startswith("## Pixelcost: no goal is missed\n\n0 of 1 goal failed, 1 is not clear. ")
+    assert "all 1 " not in told
+
+
 def test_the_summary_has_a_row_for_each_goal_and_the_missed_ones_come_first():
     lines = markdown(judged()).splitlines()
     assert lines[0] == "## Pixelcost: a goal is missed"

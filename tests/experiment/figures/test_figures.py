@@ -263,6 +263,30 @@ def test_where_the_time_goes_names_the_largest_part_of_the_recommended_bar():
     )
 
 
+def test_few_bars_are_the_original_the_recommended_copy_and_the_two_quickest_right_ones():
+    made = report_dict(REPORTS["whole"])
+    table = figures(made, bars="few")["where_time_goes"]["meta"]["table"]
+    best = made["recommendation"]
+    right = sorted(
+        (cell["p50_ms"], cell["variant_id"])
+        for cell in made["cells"]
+        if cell["backend_name"] == best["backend_name"]
+        and cell["same_top1"]
+        and cell["variant_id"] != "original"
+    )
+    alternatives = [key for _, key in right if key != best["variant_id"]][:2]
+    named = {
+        f"{key.split('-')[0]} {key.split('-')[1].upper()}" for key in [best["variant_id"], *alternatives]
+    }
+    for name in {row[0] for row in table["rows"]}:
+        bars = [row[1] for row in table["rows"] if row[0] == name]
+        assert len(bars) == 4 and "riginal" in bars[0]
+        assert {" ".join(bar.split()[:2]) for bar in bars[1:]} == named
+    caption_of = figures(made, bars="few")["where_time_goes"]["meta"]["caption"]
+    assert re.search(r"Shown are 3 of \d+ copies\.$", caption_of)
+    assert "Shown are" not in caption(REPORTS["whole"], "where_time_goes")
+
+
 def test_where_the_time_goes_names_the_longest_bar_where_nothing_is_recommended():
     made = sample_report(plan=Plan(max_p50_ms=0.1, seed=7))
     assert caption(made, "where_time_goes").startswith("For 2048 px PNG on 1 CPU, 52 % of the time is")
@@ -324,9 +348,12 @@ def test_the_time_of_resizing_says_what_it_covers():
     assert any("all steps down from the original" in words for words in resize["hovertext"])
 
 
-def test_backends_without_results_are_named():
+def test_backends_without_results_are_named_if_they_are_there():
+    made = report_dict(REPORTS["no GPU"])
+    made["backends"][0]["state"] = "down"
     for name in FIGURES:
-        assert drawn("no GPU", name)["meta"]["caption"].endswith("No results from GPU.")
+        assert figures(made)[name]["meta"]["caption"].endswith("No results from GPU.")
+        assert "No results" not in drawn("no GPU", name)["meta"]["caption"]
 
 
 # Looks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from experiment.images import header as headers
 from experiment.images.header import Limits, read_header
 from experiment.images.read import read_image
 from experiment.images.reference import make_reference
+from experiment.photo_files.av1 import largest_frame
 from experiment.records import SourceImage
 from tests.support.odd_photos import encoded, exif, photo, profile_with_red_and_blue_swapped
 from tests.support.photo_files.boxes import full_box, grid, heic, heic_of_12_bits, with_colours, with_size
@@ -203,6 +205,52 @@ def test_the_header_alone_decides_about_too_many_pixels(kind, monkeypatch):
         "too_many_pixels",
         "This photo is 3600 MP; the limit is 50 MP. Make it smaller first.",
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"save_all": True}], ids=["picture", "animation"])
+def test_an_avif_that_decodes_to_far_more_than_its_boxes_say_is_refused_before_it_is_decoded(
+    options, monkeypatch
+):
+    """Its decoder would make the large picture and shrink it: gigabytes for a file of a few kilobytes."""
+    large = Image.new("RGB", (2000, 1500))
+    further = {"append_images": [large]} if options else {}
+    data = avif(large, speed=10, quality=20, **options, **further)
+    assert read_header(data, "").pixels == 3_000_000
+    lying = with_size(data, 64, 64)
+    if options:
+        at = data.index(struct.pack(">II", 2000 << 16, 1500 << 16), data.index(b"tkhd"))
+        honest = data[:at] + struct.pack(">II", 64 << 16, 64 << 16) + data[at + 8 :]
+        lying = with_size(honest, 64, 64)
+        assert read_refused(honest) == read_refused(lying) == "damaged"
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("a decoder was started"))
+    assert told(lying) == (
+        "damaged",
+        "cat is damaged: it can't be decoded. Save it again in a photo program, or choose another.",
+    )
+
+
+def read_refused(data: bytes) -> str:
+    with pytest.raises(ImageRefused) as refused:
+        read_header(data, "cat")
+    return refused.value.code
+
+
+def test_the_size_of_coded_pictures_is_read_from_headers_with_all_that_may_come_before_it():
+    """Put together as AV1 says (5.5), since encoders write few of these fields."""
+    size = f"{10:04b}{9:04b}{1999:011b}{999:010b}"
+    reduced = "000" + "11" + "00100" + size
+    plain = "000" + "00" + "0" + "0" + "00000" + f"{0:012b}" + "00100" + size
+    timing = "1" + f"{1:032b}{30:032b}" + "1" + "001" + "01" + "1" + f"{9:05b}{1:032b}{9:05b}{9:05b}"
+    operating = f"{0:012b}" + "01000" + "1" + "1" + f"{0:010b}{0:010b}" + "0" + "1" + "1001"
+    full = "000" + "00" + timing + "1" + "00001" + operating * 2 + size
+    for header in (reduced, plain, full):
+        content = int(header.ljust(-(-len(header) // 8) * 8, "0"), 2).to_bytes(-(-len(header) // 8), "big")
+        unit = bytes([0b00001010, len(content)]) + content
+        assert largest_frame(b"\x12\0" + unit + bytes(9), 100) == 2000 * 1000
+        assert largest_frame(bytes([0b00001100, 0]) + content, 100) == 2000 * 1000, "to the end, with layers"
+    assert largest_frame(b"", 1) == 0 and largest_frame(b"\x0a", 1) == 1
+    with pytest.raises(ValueError, match="units"):
+        largest_frame(b"\x12\0" * 101, 100)
 
 
 def test_files_built_to_waste_time_are_told_as_such():

@@ -78,7 +78,7 @@ def test_help_explains_the_badges_and_gives_the_focus_back(visit):
     page.click("#help-button")
     drawer = page.get_by_role("dialog", name="Help")
     drawer.locator(".validity").first.wait_for()
-    assert drawer.locator(".validity").all_text_contents() == ["✓ VALID", "≈ NOISY", "✕ INVALID"]
+    assert drawer.locator(".validity").all_text_contents() == ["✓ VALID", "≈ NOISY", "⚠ INVALID"]
     told = drawer.locator("dd").all_text_contents()
     assert told[: len(DEFINITIONS) + len(VALIDITY)] == [*DEFINITIONS.values(), *VALIDITY.values()]
     assert "It does not say that the answer is right." in drawer.inner_text()

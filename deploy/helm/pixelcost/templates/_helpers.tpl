@@ -73,7 +73,7 @@ serviceAccountName: {{ .name | default "pixelcost" | quote }}
 {{- end }}
 {{- end }}
 
-{{- /* `pod` of a backend over that of `serving`: maps are merged, lists replaced */ -}}
+{{- /* `pod` of a backend over that of `serving`: maps are merged, a list that is not empty replaces the other */ -}}
 {{- define "pixelcost.serverPod" -}}
 {{- merge (deepCopy (.backend.pod | default dict)) .root.Values.serving.pod | toJson }}
 {{- end }}
