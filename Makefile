@@ -73,7 +73,7 @@ COMPILE := ../$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-e
 LEFT_OUT := $(BUILDS) tensorflow-serving-api libclang
 
 lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
-	cd requirements && for name in dev spark runtimes run jobs web locust notebook ray tracing; do \
+	cd requirements && for name in dev spark runtimes run jobs web locust notebook ray tracing remote; do \
 	  case $$name in dev) rule=;; *) rule=--constraint=dev.txt;; esac; \
 	  $(COMPILE) $(LEFT_OUT:%=--unsafe-package=%) $$rule --output-file=$$name.txt $$name.in || exit 1; done
 	cd requirements && $(COMPILE) --allow-unsafe --constraint=dev.txt --output-file=../$(VENV)/builds.txt tensorflow.in
