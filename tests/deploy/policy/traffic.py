@@ -76,7 +76,7 @@ def _calls(cluster: Cluster, server: Object) -> Found:
     commands = [each.get("command", ()) for each in pod_of(server)["spec"].get("initContainers", ())]
     fetches = any("models.remote" in command for command in commands)
     rules = rules_of(cluster, server, "egress")
-    stores = [rule for rule in rules if not any(_ports(rule) == ports for ports in DNS_PODS.values())]
+    stores = [rule for rule in rules if _ports(rule) not in (DNS, DNS_BEHIND)]
     if rules and not fetches:
         yield where(server), "a model server calls nobody"
     elif fetches and (len(stores) != 1 or len(rules) != 2 or len(_ports(stores[0])) != 1):
