@@ -1,6 +1,6 @@
-"""python -m tools.old_values values.yaml: values of the Helm chart of 2017 (`serving:`), as this chart's values.
+"""python -m tools.old_values values.yaml: `serving:` of the Helm chart of 2017, as this chart's values.
 
-Prints values for `helm install --values`; what has no counterpart stands above them as comments, with the reason.
+Prints values for `helm install --values`; what has no counterpart stands above them, with the reason.
 docs/migrating.md is the guide.
 """
 
@@ -25,7 +25,7 @@ TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
 DROPPED = {
     "global": "one value for all images and clouds; here each image and claim has its own",
     "storage.name": "the claim's name is enough",
-    "storage.accessMode": "the claim must exist already, with ReadOnlyMany or ReadWriteMany for several nodes",
+    "storage.accessMode": "the claim must exist already; for several nodes with ReadOnlyMany or ReadWriteMany",
     "storage.pv": "volumes are made by a storage class, or by you",
     "storage.pvc.request": "the claim must exist already",
     "tfCluster": "training is not a part of this chart",
@@ -33,7 +33,7 @@ DROPPED = {
     "tensorboard": "training is not a part of this chart; the page shows what was measured",
     "serving.deploy": "the old chart never read it",
     "serving.service.internalPort": "pods listen at 8500 (gRPC) and 8501 (REST); clients see externalPort",
-    "serving.resources.requests.memory": "request and limit are one value here, so that no server is killed for it",
+    "serving.resources.requests.memory": "request and limit are one value here: no pod is evicted for it",
 }
 OWN_PROGRAM = "TensorFlow Serving's own image is started with the same model; --keep-image keeps the old one"
 TRANSLATED = (
@@ -66,11 +66,13 @@ class Choices(NamedTuple):
     keep_image: bool = False
 
 
-def translate(old: Mapping[str, Any], choices: Choices = Choices()) -> tuple[Values, list[str]]:
+def translate(old: Mapping[str, Any], choices: Choices) -> tuple[Values, list[str]]:
     """Our values, and a sentence for each old key that is dropped or changed. Raises `Refused`."""
     serving = _part(old, "serving")
     if not serving:
-        raise Refused("there is no `serving:` in it. Is this a values.yaml of the chart `tensorflow` of 2017?")
+        raise Refused(
+            "there is no `serving:` in it. Is this a values.yaml of the chart `tensorflow` of 2017?"
+        )
     service = _part(serving, "service")
     name = _text(service, "name", "serving")
     backend = {
@@ -157,14 +159,14 @@ def _changed(old: Mapping[str, Any], values: Values, choices: Choices) -> Iterat
         "a training checkpoint can't be served. `python -m models check` says what a folder holds"
     )
     yield (
-        f"backends: cpu {values['backends'][0]['cpu']} is a share of a core: it serves, and is marked as not for "
-        "measuring (measure: false)"
+        f"backends: cpu {values['backends'][0]['cpu']} is a share of a core: it serves, and is "
+        "marked as not for measuring (measure: false)"
     )
     yield "model.batching: as --enable_batching was; it groups requests and never reloaded a model"
     if not choices.clients:
         yield (
-            'serving.expose: pods of this namespace that carry the label pixelcost/client: "true" may ask; before, '
-            "everybody might. --clients NAMESPACE opens a namespace"
+            'serving.expose: pods of this namespace that carry the label pixelcost/client: "true" may ask; '
+            "before, everybody might. --clients NAMESPACE opens a namespace"
         )
     if choices.ingress_class:
         yield "serving.expose: also let the namespace of your Ingress controller in, with --clients NAMESPACE"
