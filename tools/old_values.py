@@ -25,7 +25,7 @@ TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
 DROPPED = {
     "global": "one value for all images and clouds; here each image and claim has its own",
     "storage.name": "the claim's name is enough",
-    "storage.accessMode": "the claim must exist already; for several nodes with ReadOnlyMany or ReadWriteMany",
+    "storage.accessMode": "the claim must exist already; several nodes need ReadOnlyMany or ReadWriteMany",
     "storage.pv": "volumes are made by a storage class, or by you",
     "storage.pvc.request": "the claim must exist already",
     "tfCluster": "training is not a part of this chart",

@@ -54,8 +54,8 @@ VALUES = {
         ]
     },
 }
-# With the published messages and stub, and nothing of this project: it runs elsewhere, by `python -I`. The first
-# lines keep TensorFlow's runtime, half a gigabyte, out of a client that needs its messages only.
+# With the published messages and stub, and nothing of this project: it runs elsewhere, by `python -I`. Its
+# first lines keep TensorFlow's runtime, half a gigabyte, out of a client that needs its messages only.
 GRPC_CLIENT = """
 import importlib.util, sys, types
 tensorflow = types.ModuleType("tensorflow")
