@@ -17,7 +17,7 @@ ifeq ($(filter $(BUILD),$(BUILDS)),)
 endif
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
 
 run: $(VENV)/run.stamp  ## start everything; the page is on http://localhost:30501 (PORT= moves it)
 	$(BIN)/python -m webapp
@@ -88,6 +88,9 @@ lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
 	  $$name.in ../$(VENV)/$$name.txt > $$name.txt || exit 1; done
 	cd requirements && $(COMPILE) --allow-unsafe --output-file=scan.txt scan.in
 
+cluster-check: $(VENV)/dev.stamp  ## install in a cluster, use it, say what held; needs Docker, kind, kubectl, helm. ARGS=--plan only prints
+	$(BIN)/python -m tools.cluster_check $(ARGS)
+
 release: $(VENV)/dev.stamp  ## check a release and print its commands: REGISTRY=registry.example/me SOURCE=https://... (docs/releasing.md)
 	$(BIN)/python -m tools.release --registry "$(REGISTRY)" --source "$(SOURCE)"
 
@@ -136,4 +139,5 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test engines lint scripts check scan mutate bench fuzz notebook runtimes tracing lock release clean
+.PHONY: help run test engines lint scripts check scan mutate bench fuzz notebook runtimes tracing lock cluster-check release \
+  clean

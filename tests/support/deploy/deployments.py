@@ -106,6 +106,11 @@ def read_kubernetes(folder: Path = ROOT / "k8s") -> list[Container]:
         for path in sorted(folder.glob("manifest-*.yaml"))
         for each in yaml.safe_load_all(path.read_text("utf-8"))
     ]
+    return of_objects(objects)
+
+
+def of_objects(objects: Sequence[Mapping[str, Any]]) -> list[Container]:
+    """The containers of the Deployments among these objects of Kubernetes, as a chart renders them too."""
     return [
         container
         for each in objects

@@ -75,6 +75,17 @@ class Network:
         with self._hosts_file.open("a") as file:
             file.writelines(lines)
 
+    def name_address(self, name: str, address: str, hosts: Sequence[Host]) -> None:
+        """A virtual address, as a Service has one: known by name, and one of each of these hosts' own."""
+        for host in hosts:
+            _ip("-n", host.namespace, "addr", "add", f"{address}/32", "dev", "lo")
+        with self._hosts_file.open("a") as file:
+            file.write(f"{address} {name}\n")
+
+    def part(self, one: Host, other: Host) -> None:
+        """Nothing that `one` sends reaches `other` any more, and nobody is told."""
+        _ip("-n", one.namespace, "route", "add", "blackhole", other.address)
+
     def cut_off(self, host: Host) -> None:
         """As when a host loses its power: nobody tells the others."""
         _ip("-n", self._switch, "link", "set", host.port, "down")
