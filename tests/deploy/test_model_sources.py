@@ -23,7 +23,7 @@ from tests.deploy.policy.objects import Cluster, Object, main_container, pod_of
 from tests.deploy.policy.traffic import rules_of
 from tests.support.deploy.cluster_programs import HOW_TO_GET_THEM, find
 from tests.support.deploy.helm_render import render
-from tests.support.models.stores import SAVED_MODEL, google, packed, registry, web
+from tests.support.stores_of_models.stores import SAVED_MODEL, google, packed, registry, web
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = {"name": "4 CPU", "service": "tf-serving-4cpu", "device": "cpu", "cpu": 4, "memory": "4Gi"}

@@ -15,7 +15,8 @@ import pytest
 
 from models.catalogue.download import Checksum, Limits, download
 from models.problems import FetchFailed
-from tests.support.models.weights_server import (
+from tests.support.processes.serving_process import ROOT
+from tests.support.stores_of_models.weights_server import (
     WeightsServer,
     cut_after,
     instead,
@@ -26,7 +27,6 @@ from tests.support.models.weights_server import (
     with_status,
     without_ranges,
 )
-from tests.support.processes.serving_process import ROOT
 
 DATA = random.Random(1).randbytes(300_000)
 SHA256 = Checksum(hashlib.sha256(DATA).hexdigest())

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from models.catalogue.table import BASE_URL, CATALOGUE, DEFAULT, row
-from tests.support.models.weights_server import WeightsServer, stalled_after
 from tests.support.processes.serving_process import ROOT
+from tests.support.stores_of_models.weights_server import WeightsServer, stalled_after
 
 LARGE = "inception-v3"
 NAME = "mobilenet-v2"  # no checksum of it is published, so any bytes will do

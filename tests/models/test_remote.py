@@ -24,7 +24,9 @@ import pytest
 from models.remote import receive
 from models.remote.__main__ import main
 from models.remote.installing import SCRATCH
-from tests.support.models.stores import (
+from tests.support.processes.serving_process import ROOT
+from tests.support.small_disk import small_disk
+from tests.support.stores_of_models.stores import (
     SAVED_MODEL,
     Between,
     google,
@@ -34,8 +36,6 @@ from tests.support.models.stores import (
     sums,
     web,
 )
-from tests.support.processes.serving_process import ROOT
-from tests.support.small_disk import small_disk
 
 SHARD = "variables/variables.data-00000-of-00001"
 OTHER = {**SAVED_MODEL, SHARD: b"other weights" * 1000}

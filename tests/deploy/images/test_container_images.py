@@ -21,8 +21,8 @@ import pytest
 from tests.support.deploy.dockerfile import all_stages
 from tests.support.deploy.image_builder import Builder, why_not
 from tests.support.models.onnx_bytes import classifier
-from tests.support.models.stores import SAVED_MODEL, packed
 from tests.support.processes.webapp_parts import eventually
+from tests.support.stores_of_models.stores import SAVED_MODEL, packed
 
 CAN_NOT = why_not()
 IS_FULL = os.environ.get("PIXELCOST_TEST_IMAGES") == "full"

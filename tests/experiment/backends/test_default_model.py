@@ -17,8 +17,8 @@ from experiment.embedded import model as servable
 from experiment.embedded.model import ModelChoice, prepare_model
 from experiment.embedded.models_cli import ModelUnavailable, StartStopped
 from models.catalogue.table import DEFAULT, row
-from tests.support.models.weights_server import WeightsServer, silent, stalled_after
 from tests.support.processes.app_process import App, free_port
+from tests.support.stores_of_models.weights_server import WeightsServer, silent, stalled_after
 
 NAME = "mobilenet-v2"  # no checksum of it is published, so weights that the test makes can be served
 LARGE = "inception-v3"
