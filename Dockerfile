@@ -1,7 +1,8 @@
-# Six images, each a target. docs/compose.md says how to build and use them; docs/locust.md and docs/queue.md, the rest.
+# Seven images, each a target. docs/compose.md says how to build and use them; docs/locust.md and docs/queue.md, the rest.
 #   web      the page and the API; no TensorFlow, only its protocol messages
 #   serving  the embedded model server: takes the place of tensorflow/serving, same flags, ports and folders
 #   model    puts a servable into a shared volume, then ends; MODEL is a name of `python -m models list`
+#   fetch    `python -m models.remote`: a model from S3, GCS, HTTP or a registry of images into a volume, then ends
 #   load     `python -m loadtest`: load tests of a model server, with Locust
 #   jobs     `python -m jobs`: workers that take jobs from a queue to a model server
 #   gateway  pictures in, JSON out: jobs over HTTP, and Cluster Serving's front end
@@ -88,6 +89,19 @@ COPY gateway gateway
 # Bytecode, as above.
 RUN PYTHONPATH=/messages /venv/bin/python -c "import jobs.commands.serve, jobs.worker.main, gateway.app, gunicorn.app.wsgiapp"
 
+FROM ${PYTHON_IMAGE} AS fetch-environment
+COPY requirements/remote.txt /requirements/
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes -r /requirements/remote.txt \
+    && find /venv/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
+         ! -name s3 ! -name sts ! -name sso ! -name sso-oidc -exec rm -r {} +
+WORKDIR /app
+COPY common common
+COPY models models
+# Bytecode, as above.
+RUN /venv/bin/python -c "import models.remote.__main__, models.remote.s3, models.remote.gcs, models.remote.web, \
+    models.remote.registry, botocore.session, google.auth.transport.requests"
+
 # --- the images ---
 
 FROM ${PYTHON_IMAGE} AS web
@@ -161,6 +175,23 @@ RUN mkdir -p /models/inception && chown 10001:10001 /models/inception
 USER 10001:10001
 HEALTHCHECK NONE
 CMD ["python", "-m", "models.install", "/model", "/models/inception"]
+
+FROM ${PYTHON_IMAGE} AS fetch
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="pixelcost-fetch" \
+      org.opencontainers.image.description="Fetches a model from S3, GCS, HTTP or a registry into a volume, then ends" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+COPY --from=fetch-environment /venv /venv
+COPY --from=fetch-environment /app /app
+RUN mkdir -p /models/inception && chown 10001:10001 /models/inception
+USER 10001:10001
+HEALTHCHECK NONE
+ENTRYPOINT ["python", "-m", "models.remote"]
 
 FROM ${PYTHON_IMAGE} AS load
 ARG VERSION

@@ -44,6 +44,9 @@ check: lint test  ## the one command before a commit: lint, types, tests (import
 scan: $(VENV)/cluster.stamp $(VENV)/scan.stamp  ## what checkov and trivy say of images and manifests; Linux on x86-64
 	$(BIN)/python -m tools.scan $(VENV)/cluster $(VENV)/scan/bin
 
+mutate: $(VENV)/dev.stamp $(VENV)/cluster.stamp  ## 3,000 generated mistakes in what is deployed: how many the policy rules find
+	$(BIN)/python -m tests.deploy.generated 3000
+
 bench: $(VENV)/dev.stamp  ## the benchmarks, as ratios side by side in one run
 	$(BIN)/python -m bench
 
@@ -70,7 +73,7 @@ COMPILE := ../$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-e
 LEFT_OUT := $(BUILDS) tensorflow-serving-api libclang
 
 lock: $(VENV)/dev.stamp  ## compile requirements/*.txt anew from the *.in files
-	cd requirements && for name in dev spark runtimes run jobs web locust notebook ray tracing; do \
+	cd requirements && for name in dev spark runtimes run jobs web locust notebook ray tracing remote; do \
 	  case $$name in dev) rule=;; *) rule=--constraint=dev.txt;; esac; \
 	  $(COMPILE) $(LEFT_OUT:%=--unsafe-package=%) $$rule --output-file=$$name.txt $$name.in || exit 1; done
 	cd requirements && $(COMPILE) --allow-unsafe --constraint=dev.txt --output-file=../$(VENV)/builds.txt tensorflow.in
@@ -136,4 +139,5 @@ node_modules/installed.stamp: package-lock.json
 	npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
-.PHONY: help run test engines lint scripts check scan bench fuzz notebook runtimes tracing lock cluster-check release clean
+.PHONY: help run test engines lint scripts check scan mutate bench fuzz notebook runtimes tracing lock cluster-check release \
+  clean

@@ -13,9 +13,11 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Container
 from pathlib import Path
 
 from models.placing import Placed, alone_in
+from models.problems import ModelProblem
 
 KEPT_VERSIONS = 2
 SCRATCH = ".installing-"  # no number, so that no server takes it for a version
@@ -27,23 +29,49 @@ def install(source: Path, base: Path) -> Placed:
     The copy is renamed into its place when it is complete. Raises OSError, and FileNotFoundError when
     `source` holds no version.
     """
-    offered = _versions(source)
+    offered = versions_in(source)
     if not offered:
         raise FileNotFoundError(f"{source} holds no version: a directory such as {source}/1")
     base.mkdir(parents=True, exist_ok=True)
     with alone_in(base):
-        there = _versions(base)
+        there = versions_in(base)
         if there and content_hash(there[-1]) == content_hash(offered[-1]):
             return Placed(there[-1], is_new=False)
-        target = base / str(int(there[-1].name) + 1 if there else 1)
         for left_by_a_killed_process in base.glob(f"{SCRATCH}*"):
             shutil.rmtree(left_by_a_killed_process)
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=base) as scratch:
-            shutil.copytree(offered[-1], Path(scratch) / target.name)
-            (Path(scratch) / target.name).rename(target)
-        for old in there[: -(KEPT_VERSIONS - 1)]:
-            shutil.rmtree(old)
+            copy = Path(scratch) / "copy"
+            shutil.copytree(offered[-1], copy)
+            placed = move_in(copy, base, None)
+        remove_old(base, KEPT_VERSIONS, spared={placed.directory})
+    return placed
+
+
+def move_in(complete: Path, base: Path, number: int | None) -> Placed:
+    """Rename a complete folder to the version `number` of `base`; None: the next, unless it is the newest.
+
+    The caller holds the lock of `base`, and both lie on one file system. Raises ModelProblem if that version
+    has other files: a server may be reading them.
+    """
+    there = {int(path.name): path for path in versions_in(base)}
+    same = there.get(max(there, default=0) if number is None else number)
+    if same and content_hash(same) == content_hash(complete):
+        return Placed(same, is_new=False)
+    if same and number is not None:
+        raise ModelProblem(
+            f"{same} holds another model already. A version is never changed, because a server may read "
+            "it: install under a new number, or remove that folder first."
+        )
+    target = base / str(max(there, default=0) + 1 if number is None else number)
+    complete.rename(target)
     return Placed(target, is_new=True)
+
+
+def remove_old(base: Path, kept: int, spared: Container[Path]) -> None:
+    """Leave the newest `kept` versions, and those of `spared`."""
+    for old in versions_in(base)[:-kept]:
+        if old not in spared:
+            shutil.rmtree(old)
 
 
 def content_hash(directory: Path) -> str:
@@ -56,7 +84,8 @@ def content_hash(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def _versions(base: Path) -> list[Path]:
+def versions_in(base: Path) -> list[Path]:
+    """The numbered folders, the newest last."""
     found = (path for path in base.iterdir() if path.name.isascii() and path.name.isdigit())
     return sorted(found, key=lambda path: int(path.name))
 

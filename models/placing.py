@@ -56,10 +56,18 @@ def place(out: Path, name: str, made_from: str, write: Callable[[Path], Mapping[
 
 
 @contextmanager
-def alone_in(directory: Path) -> Iterator[None]:
-    """Hold the folder's lock during the block. The kernel releases it when the process ends."""
+def alone_in(directory: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the folder's lock during the block; `on_wait` is called if another process holds it.
+
+    The kernel releases it when the process ends.
+    """
     with (directory / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if on_wait:
+                on_wait()
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.processes.app_process import running_app
 from tests.support.processes.browser import browser, visit  # noqa: F401  # fixtures
 from tests.support.queue.redis_server import no_pauses, queue, redis_client, redis_url  # noqa: F401
+
+# Hundreds of processes that tests start read the same modules: each is compiled once, even where the
+# environment asks Python to keep nothing.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # No test may depend on how fast a shared machine happens to be.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

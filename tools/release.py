@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ("web", "serving", "model", "load", "jobs", "gateway")  # of the Dockerfile
+TARGETS = ("web", "serving", "model", "load", "jobs", "gateway", "fetch")  # of the Dockerfile
 MOST_MB = {"web": 250}  # as pulled: compressed
 ATTESTATION = "vnd.docker.reference.type"  # the annotation of what is no image: SBOM and provenance
 

@@ -15,6 +15,7 @@ from experiment.photo_sets.photo_result import PhotoResult
 from experiment.records import NOT_SENT, Failure, Measurement, Prediction, SkippedPhoto, Variant
 from experiment.report.agreement import first_answer
 from experiment.report.statistics import is_disturbed, percentile
+from experiment.report.versions import VersionsSeen
 
 
 def floats() -> array[float]:
@@ -133,6 +134,7 @@ class SetCounts:
         self.cells: dict[tuple[str, str], CellCounts] = defaultdict(CellCounts)
         self.variants: dict[str, VariantCounts] = {}
         self.backends: dict[str, Failures] = defaultdict(Failures)
+        self.versions: dict[str, VersionsSeen] = defaultdict(VersionsSeen)
         self.between: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
         self.done = 0  # photos, those skipped too
         self.measured = 0
@@ -168,6 +170,7 @@ class SetCounts:
         groups: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
         for measurement in result.measurements:
             self.backends[measurement.backend_name].add(measurement)
+            self.versions[measurement.backend_name].add(measurement)
             groups[measurement.variant_id, measurement.backend_name].append(measurement)
         for key, group in groups.items():
             self._add_latencies(self.cells[key], group)

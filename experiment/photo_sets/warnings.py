@@ -18,6 +18,7 @@ from experiment.records import (
 )
 from experiment.report.contention import NOT_THERE
 from experiment.report.goals import Results
+from experiment.report.versions import several_versions
 from experiment.report.warnings import (
     ENDED_EARLY,
     as_warnings,
@@ -55,6 +56,7 @@ def warnings_of_set(
         ("W19", _workers_together(counts)),
         ("W22", different_models(results.backends, results.cells)),
         ("W23", unread_formats(results.backends, results.plan.formats)),
+        ("W24", several_versions(results.backends, counts.versions)),
     )
     return as_warnings(found)
 

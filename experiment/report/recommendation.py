@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from experiment.records import BreakingPoint, Copies, Plan, Recommendation, Smallest
+from experiment.records import BreakingPoint, Copies, KeyFigures, Label, Plan, Recommendation, Smallest
 from experiment.report.backend_choice import (
     cheapest_alike,
     compared,
@@ -38,8 +38,7 @@ from experiment.report.goals import (
     goals_of,
 )
 from experiment.report.no_choice import nothing_fits, nothing_measured, original_to_come
-from experiment.report.savings import key_figures
-from experiment.report.statistics import SAMPLES_FOR_INTERVAL
+from experiment.report.statistics import SAMPLES_FOR_INTERVAL, Ratio, ratio_of_medians
 from experiment.wording import (
     capitalised,
     compared_with,
@@ -59,6 +58,7 @@ from experiment.wording import (
 MOST_OTHERS = 3  # backends that are compared with the best one by name
 LESS_SURE_POINTS = 10.0  # a fall of the label's probability that is worth a sentence
 LEAST_TOP5_KEPT = 0.6  # below it as well
+DIGITS = 6  # of the large numbers, as the report exports scores
 HOW_MADE: dict[Copies, str] = {
     "in_advance": "",
     "per_request": " for each request",
@@ -402,3 +402,44 @@ def _gaps(results: Results) -> Iterator[str]:
         gave_up = info.state in NOT_THERE or any(cell.unanswered for cell in own)
         if info.is_present and not any(cell.count for cell in own) and (gave_up or not results.is_running):
             yield f"No results from {info.name}."
+
+
+def key_figures(best: Candidate, reference: Candidate | None) -> KeyFigures:
+    """The recommended cell beside the original on the same backend; None: that was not answered there."""
+    top, before = _top(best), _top(reference)
+    faster = _times_faster(best, reference)
+    return KeyFigures(
+        smaller_times=None
+        if reference is None
+        else _six(reference.variant.size_bytes / best.variant.size_bytes),
+        faster_times=None if reference is None else _six(ratio(reference.total_ms, best.total_ms)),
+        faster_is_clear=faster is not None and not faster.low <= 1 <= faster.high,
+        latency_ms=best.total_ms,
+        reference_latency_ms=None if reference is None else reference.total_ms,
+        size_bytes=best.variant.size_bytes,
+        reference_size_bytes=None if reference is None else reference.variant.size_bytes,
+        label=top.label if top else None,
+        reference_label=before.label if before else None,
+        score=round(top.score, DIGITS) if top else None,
+        reference_score=round(before.score, DIGITS) if before else None,
+        same_answer=best.cell.same_top1,
+    )
+
+
+def _top(candidate: Candidate | None) -> Label | None:
+    return candidate.cell.top[0] if candidate is not None and candidate.cell.top else None
+
+
+def _times_faster(best: Candidate, reference: Candidate | None) -> Ratio | None:
+    """The original's time over this one's, with its interval; None: the same cell, or too few samples."""
+    if reference is None or reference.variant == best.variant:
+        return None
+    samples = [
+        [candidate.with_extra(sample_ms) for sample_ms in candidate.cell.samples_ms]
+        for candidate in (reference, best)
+    ]
+    return ratio_of_medians(*samples)
+
+
+def _six(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

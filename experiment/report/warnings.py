@@ -26,6 +26,7 @@ from experiment.report.backend_choice import fewer_cores
 from experiment.report.contention import NOT_THERE, host_of, rivals_for_cores, rivals_for_machine
 from experiment.report.statistics import SAMPLES_FOR_P90, SAMPLES_FOR_P99
 from experiment.report.validity import LATE_MS, MAY_BE_OFF
+from experiment.report.versions import seen_in, several_versions
 from experiment.wording import NOT_ENCODED, count, format_name, listed, sentence, size, sized_name
 
 CODES = {
@@ -44,6 +45,7 @@ CODES = {
     "W13": "a backend runs on fewer cores than its name says",
     "W22": "the backends serve different models",
     "W23": "a backend can't read a format of the plan",
+    "W24": "a backend answered with several versions of its model",
 }
 SET_CODES = {  # of reports about many photos, which have most of the others too; see photo_sets/warnings.py
     "W14": "photos could not be used",
@@ -80,6 +82,7 @@ def warnings_of(run: Run, cells: Sequence[Cell], *, was_busy: bool) -> tuple[War
         ("W13", short_of_cores(run.backends)),
         ("W22", different_models(run.backends, cells)),
         ("W23", unread_formats(run.backends, run.plan.formats)),
+        ("W24", several_versions(run.backends, seen_in(run.measurements))),
     )
     return as_warnings(found)
 

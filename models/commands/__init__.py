@@ -1,4 +1,5 @@
-"""The commands of `python -m models`: one file and one row for every command.
+"""The commands of `python -m models`: one file and one row for every command. That of `install` is in
+`models/remote`, so that an image runs it without TensorFlow.
 
 A command's module has a docstring (its help), `add_arguments(parser)` and `run(options)`, which returns the
 exit code. All modules are imported at every start, so they import what is slow (TensorFlow, converters) only
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from models.commands import check, convert, export, fetch, list_models
+from models.remote import command as install
 
 
 class Command(Protocol):
@@ -29,4 +31,5 @@ COMMANDS: Mapping[str, Command] = {
     "export": export,
     "check": check,
     "convert": convert,
+    "install": install,
 }

@@ -579,11 +579,17 @@ def test_the_route_to_the_page_never_ends_a_stream_of_events(rendered) -> None:
     assert rule["timeouts"] == {"request": "0s"}
 
 
+def configuration(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """The ConfigMap of the servers; that of Grafana's dashboard is another."""
+    (config,) = [each for each in Cluster(objects).of("ConfigMap") if "dashboard" not in name_of(each)]
+    return config
+
+
 def test_a_changed_configuration_starts_new_servers(rendered) -> None:
     sums = set()
     for name in ("labels", "batching", "monitoring"):
         server = pod_of(Cluster(rendered[name]).workloads("serving")[0])
-        (config,) = Cluster(rendered[name]).of("ConfigMap")
+        config = configuration(rendered[name])
         sums.add(server["metadata"]["annotations"]["checksum/config"])
         assert server["spec"]["volumes"][-1]["configMap"] == {"name": name_of(config)}
     assert len(sums) == 3
@@ -603,7 +609,6 @@ def test_a_missing_secret_keeps_a_pod_from_starting(rendered, name: str) -> None
 
 def written(objects: list[dict[str, Any]], ending: str, folder: Path) -> list[Path]:
     """The files of a ConfigMap whose names end so, as a pod would see them."""
-    (config,) = Cluster(objects).of("ConfigMap")
-    for name, text in config["data"].items():
+    for name, text in configuration(objects)["data"].items():
         (folder / name).write_text(text, "utf-8")
     return sorted(folder.glob(f"*{ending}"))

@@ -23,8 +23,7 @@ from tests.support.processes.serving_process import ROOT, start_server
 
 
 def models(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "models", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    return converter().models(*arguments)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -13,6 +13,7 @@ import pytest
 
 from models.catalogue import imagenet
 from models.catalogue.table import CATALOGUE, row
+from tests.support.models.commands import shared
 from tests.support.processes.serving_client import Client
 from tests.support.processes.serving_process import ROOT, start_server
 
@@ -33,6 +34,10 @@ COMPARED = [
 
 
 def models(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return shared().run(*arguments)
+
+
+def a_process_of_its_own(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "models", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
 
@@ -41,7 +46,7 @@ def models(*arguments: object) -> subprocess.CompletedProcess[str]:
 def small(tmp_path_factory) -> Path:
     """Base path of the smallest model, with random weights."""
     out = tmp_path_factory.mktemp("small")
-    done = models("export", SMALL, "--out", out, "--random", 1)
+    done = a_process_of_its_own("export", SMALL, "--out", out, "--random", 1)
     assert (done.returncode, done.stdout) == (0, f"MobileNet v3 small: {out / '1'}\n"), done.stderr
     return out
 
@@ -158,7 +163,7 @@ def test_weights_of_another_architecture_are_refused_in_two_lines(tmp_path):
     path = tmp_path / "another.weights.h5"
     writing = [sys.executable, "-c", WRITE_WEIGHTS_OF_ANOTHER, str(path)]
     subprocess.run(writing, check=True, capture_output=True)
-    done = models("export", SMALL, "--out", tmp_path / "out", "--weights", path)
+    done = a_process_of_its_own("export", SMALL, "--out", tmp_path / "out", "--weights", path)
     assert done.returncode == 2
     why, what_fits = done.stderr.partition("python -m models: ")[2].splitlines()
     assert why.startswith(f"{path} holds no weights of MobileNet v3 small: A total of ")

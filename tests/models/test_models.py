@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 
 from models.catalogue.table import DEFAULT
+from tests.support.models.commands import shared
 from tests.support.processes.serving_process import ROOT, default_model_dir
 
 
 def models(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return shared().run(*arguments)
+
+
+def a_process_of_its_own(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "models", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
@@ -57,7 +62,7 @@ def test_an_old_or_broken_export_is_replaced_whole(copy, damage):
 
 def test_two_exports_at_once_write_one_model(tmp_path):
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda _: models("export", DEFAULT, "--out", tmp_path), range(2)))
+        done = list(pool.map(lambda _: a_process_of_its_own("export", DEFAULT, "--out", tmp_path), range(2)))
     assert [process.returncode for process in done] == [0, 0]
     assert sorted("already" in process.stdout for process in done) == [False, True]
 
@@ -78,33 +83,42 @@ def test_the_card_says_what_the_model_knows_and_names_every_label():
 
 
 def test_check_lists_the_signatures_of_a_usable_model():
-    done = models("check", default_model_dir())
+    done = a_process_of_its_own("check", default_model_dir())
     assert done.returncode == 0
     assert "predict_images: images DT_STRING [?] -> classes DT_STRING [?,5]" in done.stdout
     assert "pixels DT_FLOAT [?,224,224,3]" in done.stdout
     assert done.stdout.endswith("Pixelcost can use it.\n")
 
 
-PLAIN_MODEL = """
+PLAIN_MODELS = """
 import sys, tensorflow as tf
 module = tf.Module()
 spec = tf.TensorSpec([None, 4], tf.float32, name="x")
 module.f = tf.function(lambda x: {"y": x * 2}, input_signature=[spec])
-tf.saved_model.save(module, sys.argv[1], signatures={sys.argv[2]: module.f})
+for signature in sys.argv[2:]:
+    tf.saved_model.save(module, f"{sys.argv[1]}/{signature}", signatures={signature: module.f})
 """
+SIGNATURES = ("serving_default", "predict_images")
+
+
+@pytest.fixture(scope="module")
+def plain_models(tmp_path_factory) -> Path:
+    """Folder of a model of four numbers for each of the signatures, below its name."""
+    folder = tmp_path_factory.mktemp("plain")
+    command = [sys.executable, "-c", PLAIN_MODELS, str(folder), *SIGNATURES]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
 
 
 @pytest.mark.parametrize(
     ("signature", "verdict"),
     [
-        ("serving_default", "It has no signature 'predict_images'."),
-        ("predict_images", "Input 'x' is DT_FLOAT [?,4], but should be DT_STRING [?]"),
+        (SIGNATURES[0], "It has no signature 'predict_images'."),
+        (SIGNATURES[1], "Input 'x' is DT_FLOAT [?,4], but should be DT_STRING [?]"),
     ],
 )
-def test_check_says_why_another_model_can_not_be_used(tmp_path, signature, verdict):
-    command = [sys.executable, "-c", PLAIN_MODEL, str(tmp_path), signature]
-    subprocess.run(command, check=True, capture_output=True)
-    done = models("check", tmp_path)
+def test_check_says_why_another_model_can_not_be_used(plain_models, signature, verdict):
+    done = models("check", plain_models / signature)
     assert done.returncode == 1
     assert verdict in done.stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,17 @@ EXCEPTIONS = {
 }
 MOST_FILES = 15  # of one folder, beside its __init__.py
 
-IMPORTS = python_imports(ROOT, (*CHECKED, *TOOLS, "tests"))
 FOLDERS = {
     ".".join(path.parent.relative_to(ROOT).parts)
     for package in CHECKED
     for path in (ROOT / package).rglob("__init__.py")
 }
+
+
+@cache  # by the first test, so that only the process that runs these tests reads every file
+def imports() -> dict[str, set[str]]:
+    """Each file of the project -> the files it imports."""
+    return python_imports(ROOT, (*CHECKED, *TOOLS, "tests"))
 
 
 def table() -> dict[str, set[str]]:
@@ -56,7 +62,9 @@ def layer(file: str) -> str:
 
 def crossings() -> dict[tuple[str, str], tuple[str, str]]:
     """(file, imported file) -> their layers, where these differ."""
-    pairs = {(file, other) for file in IMPORTS for other in IMPORTS[file] if file.split(".")[0] in CHECKED}
+    pairs = {
+        (file, other) for file in imports() for other in imports()[file] if file.split(".")[0] in CHECKED
+    }
     layers = {pair: (layer(pair[0]), layer(pair[1])) for pair in pairs - set(EXCEPTIONS)}
     return {pair: (own, other) for pair, (own, other) in sorted(layers.items()) if own != other}
 
@@ -68,7 +76,7 @@ def is_base(own: str, other: str) -> bool:
 
 def test_every_folder_has_a_row_and_every_row_a_folder_or_a_file():
     assert not FOLDERS - set(LAYERS)
-    assert not set(LAYERS) - FOLDERS - set(IMPORTS)
+    assert not set(LAYERS) - FOLDERS - set(imports())
 
 
 def test_a_file_imports_only_what_its_row_allows():
@@ -95,14 +103,14 @@ def test_no_rows_of_the_table_form_a_circle():
 
 
 def test_an_exception_is_still_needed():
-    assert not [pair for pair in EXCEPTIONS if pair[1] not in IMPORTS[pair[0]]]
+    assert not [pair for pair in EXCEPTIONS if pair[1] not in imports()[pair[0]]]
 
 
 def test_nothing_imports_the_tests_and_the_tools():
     assert [
         (file, other)
-        for file in IMPORTS
-        for other in IMPORTS[file]
+        for file in imports()
+        for other in imports()[file]
         if file.split(".")[0] in CHECKED and other.split(".")[0] in {*TOOLS, "tests"}
     ] == []
 

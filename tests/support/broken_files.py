@@ -50,7 +50,7 @@ def broken_files(seed: int = 0, count: int = 200) -> Iterator[tuple[str, bytes, 
     """(file name, bytes, what is wrong), `count` of them."""
     others = ((name, data, why) for name, (data, why) in OTHER_FILES.items())
     return itertools.islice(
-        itertools.chain(odd_photos(), others, _cut(), _lying(), bombs(), random_damage(seed)), count
+        itertools.chain(odd_photos(), others, cut_files(), _lying(), bombs(), random_damage(seed)), count
     )
 
 
@@ -101,7 +101,8 @@ def jpeg_with_passes(count: int) -> bytes:
     return data[:-2] + last * count + data[-2:]
 
 
-def _cut() -> Iterator[tuple[str, bytes, str]]:
+def cut_files() -> Iterator[tuple[str, bytes, str]]:
+    """Photos that end too early."""
     for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP"):
         data = encoded(photo(), kind)
         for share in (0.02, 0.3, 0.7, 0.99):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Container, Iterable, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "static" / "js"
 
 
-def imported(path: Path) -> set[str]:
+@cache  # several tests ask for all files
+def imported(path: Path) -> frozenset[str]:
     """Dotted names of everything a file imports, wherever in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -19,7 +21,7 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def circle_in(imports: Mapping[str, Iterable[str]]) -> list[str]:

@@ -7,6 +7,7 @@ Also the small builders that other tests make their files with.
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
@@ -93,13 +94,10 @@ def animation(kind: str, frames: int, **options: object) -> bytes:
     return encoded(first, kind, save_all=True, append_images=rest, duration=50, **options)
 
 
-def odd_photos() -> Iterator[tuple[str, bytes, str]]:
+@functools.cache  # the long animations take a second
+def odd_photos() -> tuple[tuple[str, bytes, str], ...]:
     """(file name, bytes, what is odd). Every one of them can be read."""
-    yield from _modes()
-    yield from _shapes()
-    yield from _orientations()
-    yield from _profiles()
-    yield from _animations()
+    return (*_modes(), *_shapes(), *_orientations(), *_profiles(), *_animations())
 
 
 def _modes() -> Iterator[tuple[str, bytes, str]]:

@@ -21,10 +21,12 @@ import pytest
 from tests.support.deploy.dockerfile import all_stages
 from tests.support.deploy.image_builder import Builder, why_not
 from tests.support.models.onnx_bytes import classifier
+from tests.support.models.stores import SAVED_MODEL, packed
 from tests.support.processes.webapp_parts import eventually
 
 CAN_NOT = why_not()
 IS_FULL = os.environ.get("PIXELCOST_TEST_IMAGES") == "full"
+FETCH_MB = 40  # of packages; 16 are cryptography, which tokens for Google need
 WEB_MB = 175  # what the web image adds to its base: 12 are aiohttp, which load tests need, 8 pi-heif
 HEALTHY_TIMEOUT_S = 120
 PAGE = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:5051/').read().decode())"
@@ -136,6 +138,29 @@ def test_the_model_image_fills_a_volume_once(builder: Builder, volume: Path) -> 
     said = [subprocess.run(line, capture_output=True, text=True, check=True).stdout for _ in range(2)]
     assert said == ["model: /models/inception/1\n", "model: /models/inception/1 (was there already)\n"]
     assert (volume / "1" / "saved_model.pb").stat().st_uid == 10001
+
+
+def test_the_fetch_image_fetches_a_model_as_its_user_on_a_read_only_root(
+    builder: Builder, volume: Path
+) -> None:
+    (volume / "files").mkdir()
+    (volume / "files" / "m.tar.gz").write_bytes(packed(SAVED_MODEL))
+    entry = " ".join(builder.stages["fetch"].command("ENTRYPOINT"))
+    script = (
+        "python -m http.server --bind 127.0.0.1 --directory /models/inception/files 8000 2>/tmp/log & "
+        f"{entry} http://127.0.0.1:8000/m.tar.gz --into /models/inception --version 7; kill $!"
+    )
+    line = builder.container("fetch", ("sh", "-c", script), {"/models/inception": volume})
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("model: /models/inception/7\n"), done.stderr
+    assert (volume / "7" / "saved_model.pb").stat().st_uid == 10001
+    root = builder.build("fetch")
+    size_mb = sum(path.stat().st_size for path in (root / "venv").rglob("*") if path.is_file()) / 1e6
+    print(f"\nthe fetch image adds {size_mb:.0f} MB to its base")
+    assert size_mb < FETCH_MB
+    imports = "import models.remote.s3 as s3; s3.Bucket('s3://models/x', is_anonymous=True)"
+    checked = builder.container("fetch", ("python", "-c", imports), {})
+    assert subprocess.run(checked, check=False).returncode == 0, "S3's own description is left in the image"
 
 
 def test_the_api_image_converts_and_serves_a_folder_that_it_only_reads(

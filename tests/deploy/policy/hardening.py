@@ -9,7 +9,12 @@ from tests.deploy.policy.objects import Cluster, pod_of, where
 
 POD_KEYS = {"runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "seccompProfile"}
 CONTAINER_KEYS = {"allowPrivilegeEscalation", "readOnlyRootFilesystem", "capabilities"}
-SECRETS = {"DATABASE_URL", "PIXELCOST_TOKEN"}  # a value in a manifest is read by whoever may read that
+SECRETS = {
+    "DATABASE_URL",
+    "PIXELCOST_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "MODEL_AUTHORIZATION",
+}  # a value in a manifest is read by whoever may read that
 PLATFORM = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}  # of tensorflow/serving's images
 LEAST_MEMORY_MIB = 256
 UNITS_MIB = {"Mi": 1, "Gi": 1024, "Ti": 1024**2}

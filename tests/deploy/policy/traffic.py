@@ -64,12 +64,23 @@ def _isolated(cluster: Cluster) -> Found:
 
 def _quiet_servers(cluster: Cluster) -> Found:
     for workload in cluster.workloads("serving"):
-        if rules_of(cluster, workload, "egress"):
-            yield where(workload), "a model server calls nobody"
+        yield from _calls(cluster, workload)
         for rule in rules_of(cluster, workload, "ingress"):
             for peer in rule.get("from") or ({},):
                 if not _ports(rule) <= _allowed(cluster, workload, peer):
                     yield where(workload), f"{peer or 'everybody'} may ask its ports {sorted(_ports(rule))}"
+
+
+def _calls(cluster: Cluster, server: Object) -> Found:
+    """A model server calls nobody, unless its init container fetches the model: names, a port of a store."""
+    commands = [each.get("command", ()) for each in pod_of(server)["spec"].get("initContainers", ())]
+    fetches = any("models.remote" in command for command in commands)
+    rules = rules_of(cluster, server, "egress")
+    stores = [rule for rule in rules if _ports(rule) not in (DNS, DNS_BEHIND)]
+    if rules and not fetches:
+        yield where(server), "a model server calls nobody"
+    elif fetches and (len(stores) != 1 or len(rules) != 2 or len(_ports(stores[0])) != 1):
+        yield where(server), "fetches its model: it needs names and one port of the store, and nothing else"
 
 
 def _allowed(cluster: Cluster, server: Object, peer: Mapping[str, Any]) -> set[Port]:

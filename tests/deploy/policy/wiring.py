@@ -16,7 +16,8 @@ PROGRAMS = {
     "serving": "tensorflow_model_server",
 }  # of images we know
 # Name of a container -> the image that it has to run.
-OURS = {name: f"pixelcost-{name}" for name in ("web", "model", "gateway")} | {"worker": "pixelcost-jobs"}
+OURS = {name: f"pixelcost-{name}" for name in ("web", "model", "gateway", "fetch")}
+OURS |= {"worker": "pixelcost-jobs"}
 VERSIONED = {f"app.kubernetes.io/{key}" for key in ("version", "managed-by")} | {"helm.sh/chart"}
 STEPS = ((0, 1), (1, 0))  # maxSurge, maxUnavailable: one pod at a time
 

@@ -438,8 +438,8 @@ def test_a_finished_quiet_run_with_many_repeats_has_no_warnings():
 
 def test_every_warning_that_can_appear_stands_in_the_table_of_codes():
     busy_and_mixed = [
-        *answered([4.0] * 3, prediction=answer(TABBY)),
-        *answered([4.0], prediction=answer(TIGER)),
+        *answered([4.0] * 3, prediction=answer(TABBY, model_version=1)),
+        *answered([4.0], prediction=answer(TIGER, model_version=2)),
         *failed(1),
         *answered([4.0] * 3, backend_name="2 CPU", prediction=answer(TABBY, peer="10.0.3.9:8500")),
     ]

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
 import importlib.util
-import io
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tests.support.processes.serving_process import ROOT
+from tests.support.models.commands import CommandsProcess, answer_commands
 
 SOURCES = "sources"
-ANSWER = "answer: "  # before each line that is one
 
 
 @dataclass(frozen=True)
@@ -88,17 +82,8 @@ class Converter:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="convertible-"))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
-        command = [sys.executable, "-m", "tests.support.models.convertible", str(self.folder)]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        # It ends when its standard input does, which is when this process ends.
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+        self._commands = CommandsProcess("tests.support.models.convertible", str(self.folder))
         self._done: dict[str, Converted] = {}
-        try:
-            self._answer()
-        except BaseException:  # also a test that took too long
-            self._process.kill()
-            raise
 
     def converted(self, name: str) -> Converted:
         """`python -m models convert` of the case with this name, once."""
@@ -112,17 +97,14 @@ class Converter:
         exit_code, said = self.run("convert", self.sources / source, "--out", self.folder / out, *options)
         return Converted(self.folder / out, said, exit_code)
 
-    def run(self, *arguments: object) -> tuple[int, str]:
-        """`python -m models` with any arguments: its exit code, and what it printed."""
-        print(json.dumps([str(argument) for argument in arguments]), file=self._process.stdin, flush=True)
-        exit_code, said = self._answer()
-        return exit_code, said
+    def models(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """`python -m models` with any arguments."""
+        return self._commands.run(*arguments)
 
-    def _answer(self) -> Any:
-        for line in self._process.stdout:
-            if line.startswith(ANSWER):
-                return json.loads(line.removeprefix(ANSWER))
-        raise AssertionError(f"the converting process ended with {self._process.wait()}")
+    def run(self, *arguments: object) -> tuple[int, str]:
+        """The same: its exit code, and all that it printed."""
+        done = self.models(*arguments)
+        return done.returncode, done.stdout + done.stderr
 
     @property
     def sources(self) -> Path:
@@ -143,22 +125,10 @@ def converter() -> Converter:
 
 
 def _work(folder: Path) -> None:
-    from models.__main__ import main
     from tests.support.models import make_convertible
 
     make_convertible.main(folder / SOURCES)
-    print(ANSWER + json.dumps("ready"), flush=True)
-    for line in sys.stdin:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            try:
-                exit_code = main(json.loads(line))
-            except SystemExit as end:  # argparse's
-                exit_code = end.code
-            except Exception:  # what a user would see as a traceback
-                exit_code = 1
-                traceback.print_exc()
-        print(ANSWER + json.dumps([exit_code, printed.getvalue()]), flush=True)
+    answer_commands()
 
 
 if __name__ == "__main__":

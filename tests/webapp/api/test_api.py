@@ -14,9 +14,11 @@ import jsonschema
 import pytest
 from flask.testing import FlaskClient
 from markupsafe import escape
+from PIL import Image
 
 from experiment.export.report_json import SCHEMA
 from experiment.report.method import DEFINITIONS
+from tests.support.odd_photos import encoded
 from tests.support.processes.webapp_parts import (
     SMALL,
     eventually,
@@ -225,7 +227,7 @@ def test_no_file_is_told_apart_from_text_in_its_place(client: FlaskClient) -> No
     [
         (b"%PDF-1.4", 415, "not_an_image"),
         (photo_bytes()[:20], 422, "truncated"),
-        (photo_bytes(8000, 8000, "GIF"), 413, "too_many_pixels"),
+        (encoded(Image.new("P", (8000, 8000)), "GIF"), 413, "too_many_pixels"),
     ],
 )
 def test_a_bad_photo_is_refused_from_its_header(

@@ -16,7 +16,7 @@ from tests.support.deploy.cluster_programs import HELM_3, HELM_4, HOW_TO_GET_THE
 from tests.support.deploy.helm_render import CHART, RELEASE, dry_run, read_objects, render, run
 from tools.cluster_programs import PROGRAMS, unpack
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OVERLAYS = sorted((ROOT / "deploy" / "kustomize" / "overlays").iterdir())
 
 with_helm = pytest.mark.skipif(not helms(), reason=HOW_TO_GET_THEM)
