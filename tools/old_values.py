@@ -237,7 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise Refused("it holds no values.")
         print(written(*translate(old, Choices(asked.clients, asked.ingress_class, asked.keep_image))), end="")
     except (OSError, UnicodeError, yaml.YAMLError, Refused) as error:
-        print(f"{asked.values} can't be translated: {' '.join(str(error).split())}", file=sys.stderr)
+        said = getattr(error, "strerror", None) or str(error)
+        print(f"{asked.values} can't be translated: {' '.join(said.split())}", file=sys.stderr)
         return 2
     return 0
 

@@ -153,3 +153,12 @@ def test_values_that_cant_be_translated_are_refused_with_one_sentence(
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tools.old_values", str(tmp_path / "none.yaml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"{tmp_path / 'none.yaml'} can't be translated: No such file or directory\n",
+    )
