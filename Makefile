@@ -24,7 +24,7 @@ run: $(VENV)/run.stamp  ## start everything; the page is on http://localhost:305
 
 test: $(VENV)/dev.stamp $(VENV)/clients.stamp $(VENV)/cluster.stamp  ## set up, then run every test
 	$(BIN)/python -m tools.chromium
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 engines: $(VENV)/dev.stamp $(VENV)/clients.stamp $(VENV)/spark.stamp  ## install Spark and run its tests; needs Java 17. Without it `make test` skips them
 	$(BIN)/python -m pytest tests/experiment/engines/test_spark.py
