@@ -14,6 +14,7 @@ from models.remote.installing import Wanted, install_from
 from models.remote.source import Source
 
 SECRET_VARIABLES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "MODEL_AUTHORIZATION")
+SHORTEST_SECRET = 4  # characters: a shorter one is hidden in an address, not inside of words
 LARGEST_VERSION = 2**63 - 1  # TensorFlow Serving's
 
 
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Install, and print where each version is."""
+    _check_address(options.address)
     wanted = Wanted(tuple(dict.fromkeys(options.version)), options.sha256 or "", options.keep)
     try:
         source = open_source(options.address, options)
@@ -67,10 +69,7 @@ def open_source(address: str, options: argparse.Namespace) -> Source:
         "https": lambda: _web(address),
         "oci": lambda: _registry(address, options),
     }
-    try:
-        scheme = urlsplit(address).scheme.lower()
-    except ValueError:
-        scheme = ""
+    scheme = urlsplit(address).scheme.lower()
     if scheme not in kinds:
         raise ModelProblem(
             "A model's address begins with s3://, gs://, https://, http:// or oci://. For a folder of this "
@@ -81,6 +80,17 @@ def open_source(address: str, options: argparse.Namespace) -> Source:
     except ImportError as missing:
         raise ModelProblem(
             f"Models from {scheme}:// need the package {missing.name}: pip install -r requirements/remote.txt"
+        ) from None
+
+
+def _check_address(address: str) -> None:
+    """Raise ModelProblem, which doesn't repeat the address: an unescaped password may be anywhere in it."""
+    try:
+        _ = urlsplit(address).port
+    except ValueError:
+        raise ModelProblem(
+            "The server in the model's address can't be read: is the port a number up to 65535? In a user "
+            "name or password write / as %2F, ? as %3F, # as %23, and @ as %40."
         ) from None
 
 
@@ -111,10 +121,11 @@ def _registry(address: str, options: argparse.Namespace) -> Source:
 def _secrets(address: str) -> list[str]:
     """What no message may hold, whichever library wrote it."""
     parts = urlsplit(address)
+    passwords = (parts.password or "", unquote(parts.password or ""))
     told = [
         parts.query,
-        parts.password,
-        unquote(parts.password or ""),
+        f":{parts.password}@" if parts.password else None,
+        *(word for word in passwords if len(word) >= SHORTEST_SECRET),
         *map(os.environ.get, SECRET_VARIABLES),
     ]
     return [secret for secret in told if secret]

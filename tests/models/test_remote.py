@@ -613,3 +613,32 @@ def push(url: str, archive: bytes) -> str:
         )
         done.raise_for_status()
     return pinned
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:hunt/er2@localhost:1/m.tar",
+        "http://user:hunt?er2@localhost:1/m.tar",
+        "http://user:hunt#er2@localhost:1/m.tar",
+        "http://user:hunter2@localhost:99999/m.tar",
+        "http://user:hunter2@[bad/m.tar",
+    ],
+)
+def test_an_address_whose_server_cannot_be_read_is_refused_in_a_sentence_without_its_password(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([address, "--into", str(tmp_path / "into")]) == 2
+    told = capsys.readouterr()
+    assert "can't be read" in told.err
+    assert "%2F" in told.err
+    assert not re.search("hunt|er2|Traceback", told.out + told.err)
+
+
+def test_a_password_of_one_letter_does_not_hide_that_letter_in_the_words_of_a_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = "oci://user:a@localhost:1/team/model:1"
+    assert main([address, "--into", str(tmp_path / "into")]) == 2
+    told = capsys.readouterr()
+    assert "An address in a registry is" in told.err

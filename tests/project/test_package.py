@@ -217,6 +217,8 @@ def test_the_package_asks_for_what_the_requirements_files_name() -> None:
     assert default == {line for line in requirements("run") if not line.startswith("tensorflow-cpu")}
     extras = dict(PROJECT["optional-dependencies"])
     assert extras.pop("all") == [f"pixelcost[{','.join(sorted(extras))}]"]
+    # Whoever installed the package has no requirements/ folder: what code or docs call optional is an extra.
+    assert {"locust", "ray", "remote", "runtimes", "spark", "tracing"} <= set(extras)
     for name, lines in extras.items():
         asked = {str(Requirement(line)) for line in lines}
         assert asked | default >= {
