@@ -22,6 +22,7 @@ FACTS: Mapping[str, Any] = {
     "variants": [],
     "plan": {},
     "photo_set": None,
+    "warnings": [],
 }
 BASE_MS = 8.0  # of the quickest variant
 NOTHING = Recommendation(None, None, "", "", (), "VALID")

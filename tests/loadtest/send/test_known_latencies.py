@@ -106,11 +106,14 @@ def test_a_queue_with_one_server_has_the_latencies_of_lindleys_recursion(tmp_pat
     (tmp_path / "times").write_text("\n".join(map(str, service_ms)))
     known_s = latencies_s(due_s, [each / 1e3 for each in service_ms])
     assert max(known_s) > 0.060  # a queue forms
+    # A busy machine may write two requests in the other order: then one takes the other's turn.
+    ends_s = [due + known for due, known in zip(due_s, known_s, strict=True)]
+    least_s = [max(0.010, before - due) for before, due in zip([0.0, *ends_s], due_s, strict=False)]
 
     def measure():
         with running_stub(times=tmp_path / "times", one_at_a_time=True) as stub:
-            # One HTTP/2 connection, in which no request overtakes another.
+            # One HTTP/2 connection, in which requests stay in the order in which they were written.
             taken = offer(stub.grpc, payload_for(stub.grpc), due_s, timeout_s=30, warmups=0)
-        return taken, known_s, known_s
+        return taken, known_s, least_s
 
     assert_known(measure, within=0.05, within_ms=5)
