@@ -173,6 +173,11 @@ test("a photo smaller than all chosen sizes is said so", () => {
   assert.match(plans.planProblems(PLAN, 100, CONFIG)[0], /larger than the photo \(100 px\)/);
 });
 
+test("a photo below the smallest size is not told to choose a smaller size, which there is not", () => {
+  assert.match(plans.planProblems(PLAN, 1, CONFIG)[0], /smaller \(1 px\) than the smallest size .* Choose a larger photo/);
+  assert.equal(plans.planWords(PLAN, PLAN.sizes_px), "PNG, JPEG q85 · 20 repeats");
+});
+
 test("an address prepares a plan, and what makes no sense in it is left out", () => {
   const query = new URLSearchParams("sizes=1024,abc,512&fmt=jpeg,exe&q=900,50&repeat=30&filter=box,magic&sub=no");
   const plan = plans.planFromQuery(query, PLAN, CONFIG);

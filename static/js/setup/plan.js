@@ -340,6 +340,14 @@ export function paceOf(report) {
   return pace;
 }
 
+/** What to do where no chosen size is smaller than the photo. @param {number} longestPx @param {number} leastPx */
+function tooLarge(longestPx, leastPx) {
+  // Below the least size there is no smaller one to choose: only another photo helps.
+  return longestPx < leastPx
+    ? `This photo is smaller (${longestPx} px) than the smallest size that can be tried (${leastPx} px). Choose a larger photo.`
+    : `All chosen sizes are larger than the photo (${longestPx} px). Choose a smaller one.`;
+}
+
 /**
  * Everything that stands against running, one sentence each.
  * @param {PagePlan} plan @param {?number} longestPx @param {Config} config
@@ -348,7 +356,7 @@ export function planProblems(plan, longestPx, config) {
   const problems = [];
   if (!plan.sizes_px.length) problems.push("Choose at least one size.");
   else if (!usableSizes(plan.sizes_px, longestPx).length)
-    problems.push(`All chosen sizes are larger than the photo (${longestPx} px). Choose a smaller one.`);
+    problems.push(tooLarge(/** @type {number} */ (longestPx), config.ranges.sizes_px[0]));
   if (!plan.formats.length) problems.push("Choose at least one format.");
   for (const { key, name, format } of AXES) {
     const isUsed = !format || plan.formats.includes(format);
@@ -487,6 +495,6 @@ export function planWords(stored, skippedPx) {
   const unusual = [plan.subsamplings, plan.resamplers].filter((list) => !["4:2:0", "lanczos"].includes(list.join()));
   const place = resizesHere(plan)
     ? [`resized in the browser (${plan.browser_engines.join(", ")})${plan.resize_in === "both" ? " and on the server" : ""}`] : [];
-  const parts = [`${sizes} px`, formats, ...place, ...unusual.map((list) => list.join(", ")), plural(plan.repeats, "repeat")];
+  const parts = [...(sizes ? [`${sizes} px`] : []), formats, ...place, ...unusual.map((list) => list.join(", ")), plural(plan.repeats, "repeat")];
   return parts.join(" · ");
 }
