@@ -36,6 +36,7 @@ export async function openReport(file, limits) {
   const refused = reportRefusal(file, limits);
   if (refused) return update({ notice: { ...refused, actions: [choose] } });
   announce(`Opening ${file.name}`);
+  update({ notice: { title: `Opening ${file.name}.`, detail: "The server checks the report, which can take some seconds.", calm: true } });
   try {
     location.assign(base + (await postReport(file)).url.slice(base.length));
   } catch (problem) {
