@@ -363,6 +363,86 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"web": {"database": DATABASE, "persistence": {"enabled": True}}},
         "ReadWriteOnce",
     ),
+    "gRPC and REST at one port": (
+        {"serving": {"expose": [{**CLIENTS, "grpc": {"port": 8501}}]}},
+        "the same port; give one",
+    ),
+    "the nodes' port of the page": (
+        {"serving": {"expose": [{**CLIENTS, "type": "NodePort", "grpc": {"nodePort": 30501}}]}},
+        "the nodePort 30501 is taken",
+    ),
+    "one port of the nodes for two": (
+        {
+            "serving": {
+                "expose": [
+                    {**CLIENTS, "name": name, "type": "NodePort", "rest": {"nodePort": 30600}}
+                    for name in ("a", "b")
+                ]
+            }
+        },
+        "the nodePort 30600 is taken",
+    ),
+    "two families on one stack": (
+        {"ip": {"families": ["IPv4", "IPv6"], "familyPolicy": "SingleStack"}},
+        "SingleStack takes one",
+    ),
+    "a server with the queue's name": (
+        {
+            "queue": {"enabled": True, "backend": "tf-serving-4cpu"},
+            "backends": [CPU, {**CPU, "name": "b", "service": "queue-redis"}],
+        },
+        "queue-redis is reserved for the queue",
+    ),
+    "a queue that is killed before it is full": (
+        {"queue": {"enabled": True, "redis": {"maxmemory": "2500mb"}}},
+        "more than three quarters of memory 3Gi",
+    ),
+    "annotations of an account that is not made": (
+        {"serviceAccount": {"annotations": {"a": "b"}}},
+        "need serviceAccount.create",
+    ),
+    "a further variable twice": (
+        {"web": {"pod": {"extraEnv": [{"name": "A"}, {"name": "A"}]}}},
+        "A is taken",
+    ),
+    "a volume of the chart": (
+        {"serving": {"pod": {"extraVolumes": [{"name": "model"}]}}},
+        "the name model is taken",
+    ),
+    "an init container of the chart": (
+        {"serving": {"pod": {"extraInitContainers": [{"name": "model", "image": "a:1"}]}}},
+        "the name model is taken",
+    ),
+    "requests in flight for hpa": (
+        {"backends": [{**CPU, "autoscaling": {"kind": "hpa", "max": 2, "inFlight": 3}}]},
+        "inFlight has no meaning with the kind hpa",
+    ),
+    "a share of the CPU for keda": (
+        {
+            "monitoring": {"enabled": True},
+            "backends": [
+                {
+                    **CPU,
+                    "autoscaling": {"kind": "keda", "max": 2, "cpuPercent": 3, "prometheus": "http://p"},
+                }
+            ],
+        },
+        "cpuPercent has no meaning with the kind keda",
+    ),
+    "a name longer than the page takes": ({"backends": [{**CPU, "name": "n" * 91}]}, "maxLength"),
+    "another server at no port": (
+        {"externalBackends": [{"name": "a", "address": "10.0.0.1:65536"}]},
+        "address",
+    ),
+    "a peer that is an address and pods": (
+        {
+            "networkPolicy": {
+                "webTo": [{"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}, "podSelector": {}}], "ports": [{}]}]
+            }
+        },
+        "maxProperties",
+    ),
+    "an address of 33 bits": ({"networkPolicy": {"webFrom": [{"ipBlock": {"cidr": "10.0.0.1/33"}}]}}, "cidr"),
     "two of one service": ({"backends": [CPU, {**CPU, "name": "b"}]}, "tf-serving-4cpu is listed twice"),
     "two of one name": ({"backends": [CPU, {**CPU, "service": "b"}]}, "4 CPU is listed twice"),
     "the page as a server": ({"backends": [{**CPU, "service": "image-resizer"}]}, "is reserved for the page"),

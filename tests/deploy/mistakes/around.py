@@ -168,6 +168,23 @@ def begins_with_a_digit(objects: Objects) -> None:
     objects.append(copied)
 
 
+def one_port_twice(objects: Objects) -> None:
+    ports = one(objects, "Service", SERVER)["spec"]["ports"]
+    ports.append({**ports[0], "name": "again"})
+
+
+def two_families_on_one_stack(objects: Objects) -> None:
+    one(objects, "Service", SERVER)["spec"] |= {
+        "ipFamilies": ["IPv4", "IPv6"],
+        "ipFamilyPolicy": "SingleStack",
+    }
+
+
+def a_peer_of_addresses_and_pods(objects: Objects) -> None:
+    rule = one(objects, "NetworkPolicy", SERVER)["spec"]["ingress"][0]
+    rule["from"].append({"ipBlock": {"cidr": "10.0.0.1/32"}, "podSelector": {}})
+
+
 def budget_for_all(objects: Objects) -> None:
     one(objects, "PodDisruptionBudget", SERVER)["spec"]["selector"] = {}
 
@@ -226,6 +243,9 @@ MISTAKES: Table = [
     (asks_grpc_at_the_port_of_rest, "servers"),
     (asks_rest_at_the_port_of_grpc, "servers"),
     (begins_with_a_digit, "service_names"),
+    (one_port_twice, "service_fields service_ports"),
+    (two_families_on_one_stack, "service_fields settings"),
+    (a_peer_of_addresses_and_pods, "peer_kinds quiet_servers"),
     (budget_for_all, "budgets"),
     (scales_another_container, "load"),
     (scales_another_kind, "scalers"),

@@ -74,4 +74,34 @@ def _service_names(cluster: Cluster) -> Iterator[tuple[str, str]]:
             yield where(each), "is no name for a Service: those begin with a letter"
 
 
-RULES = {"schema": _valid, "unique": _unique, "namespace": _namespace, "service_names": _service_names}
+def _services(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """More rules of the API server: each port once, and as many families as the policy takes."""
+    for each in cluster.of("Service"):
+        spec = each["spec"]
+        for (port, protocol), count in Counter(
+            (row.get("port"), row.get("protocol", "TCP")) for row in spec.get("ports", [])
+        ).items():
+            if count > 1:
+                yield where(each), f"has the port {port} {protocol} {count} times"
+        if len(spec.get("ipFamilies", [])) > 1 and spec.get("ipFamilyPolicy") == "SingleStack":
+            yield where(each), "has two families, but SingleStack takes one"
+
+
+def _peers(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """And of policies: a peer is addresses or pods, never both."""
+    for each in cluster.of("NetworkPolicy"):
+        spec = each["spec"]
+        for rule in [*(spec.get("ingress") or []), *(spec.get("egress") or [])]:
+            for peer in [*(rule.get("from") or []), *(rule.get("to") or [])]:
+                if "ipBlock" in peer and len(peer) > 1:
+                    yield where(each), f"has the peer {peer}: addresses and pods at once are refused"
+
+
+RULES = {
+    "schema": _valid,
+    "unique": _unique,
+    "namespace": _namespace,
+    "service_names": _service_names,
+    "service_fields": _services,
+    "peer_kinds": _peers,
+}
