@@ -82,9 +82,11 @@ def test_added_repeats_become_samples_of_the_same_cells(client):
     assert (addition["repeats"], addition["state"]) == (58, "done")
     assert addition["seed"] != before["plan"]["seed"]
     for was, now in zip(before["cells"], report["cells"], strict=True):
-        assert now["samples_ms"][:6] == was["samples_ms"]
+        # A busy machine may disturb samples: those are kept apart, and p90 is over all.
+        assert now["samples_ms"][: len(was["samples_ms"])] == was["samples_ms"]
         assert (now["count"], now["cold_ms"]) == (64, was["cold_ms"])
-        assert now["p90_ms"] == pytest.approx(np.percentile(now["samples_ms"], 90), abs=1e-6)
+        answered_ms = now["samples_ms"] + now.get("disturbed_samples_ms", [])
+        assert now["p90_ms"] == pytest.approx(np.percentile(answered_ms, 90), abs=1e-6)
     assert "W2" not in {each["code"] for each in report["warnings"]}
     assert [each["sha256"] for each in report["variants"]] == [each["sha256"] for each in before["variants"]]
 
@@ -117,7 +119,8 @@ def test_a_follow_up_is_no_run_of_its_own_to_readers(client, app):
     later = answer.json["id"]
     assert later not in {each["id"] for each in client.get("/api/runs?limit=100").json["runs"]}
     assert client.get(f"/api/runs/{later}").json["run_id"] == run_id
-    assert client.delete(f"/api/runs/{run_id}").status_code == 204
+    # 202 while it leaves the queue
+    eventually(lambda: client.delete(f"/api/runs/{run_id}").status_code == 204)
     with pytest.raises(NoSuchRun):
         services_of(app).store.run(later)
 
