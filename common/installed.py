@@ -12,6 +12,8 @@ IS_INSTALLED: Final = Path(__file__).resolve().parents[1].name == "_app"  # setu
 _TYPED: Final = (
     (r"TENSORFLOW=tensorflow make run\b", "pip install tensorflow"),
     (r"make runtimes\b", "pip install 'pixelcost[runtimes]'"),
+    (r"pip install -r requirements/remote\.txt", "pip install 'pixelcost[remote]'"),
+    (r"requirements/tracing\.txt \(make tracing\)", "pixelcost[tracing]"),
     (r"make run\b|python -m webapp\b", "pixelcost"),
     (r"(?:\.venv/bin/)?python -m (experiment|gateway|jobs|loadtest|models|serving)\b(?!\.)", r"pixelcost-\1"),
 )

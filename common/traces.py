@@ -21,6 +21,8 @@ from importlib import import_module
 from types import TracebackType
 from typing import Final, Literal, Protocol
 
+from common.installed import as_typed
+
 Kind = Literal["internal", "server", "client"]
 Attributes = Mapping[str, str | int | float | bool]
 HEADER: Final = "traceparent"
@@ -117,7 +119,7 @@ def start(environ: Mapping[str, str], service_name: str) -> None:
     try:
         _process.sink = import_module("common.otlp").Exporter(environ, service_name)
     except ImportError:
-        log.warning(NOT_INSTALLED)
+        log.warning(as_typed(NOT_INSTALLED))
     except Exception as error:  # a wrong variable of OpenTelemetry's: what is traced must work all the same
         log.warning("Traces are off: OpenTelemetry refuses its settings (%s).", error)
 

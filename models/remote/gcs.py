@@ -82,8 +82,8 @@ def _authorised(shown: str) -> requests.Session:
         from google.auth.transport.requests import AuthorizedSession
     except ImportError:
         raise ModelProblem(
-            "Models from Google Cloud Storage need the package google-auth: pip install google-auth "
-            "(requirements/remote.txt)."
+            "Models from Google Cloud Storage need the package google-auth: "
+            "pip install -r requirements/remote.txt"
         ) from None
     try:
         credentials, _ = google.auth.default(scopes=[SCOPE])

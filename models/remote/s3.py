@@ -87,7 +87,7 @@ class Bucket:
             from botocore import UNSIGNED
         except ImportError:
             raise ModelProblem(
-                "Models from S3 need the package botocore: pip install botocore (requirements/remote.txt)."
+                "Models from S3 need the package botocore: pip install -r requirements/remote.txt"
             ) from None
         self._errors = botocore.exceptions
         config = botocore.config.Config(

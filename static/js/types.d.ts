@@ -37,6 +37,8 @@ export interface Config {
   ranges: Record<string, [number, number]>;
   /** How many samples a percentile needs. */
   samples_for: Record<"p90" | "p99", number>;
+  /** Share of a set's photos: a cell of fewer is drawn as uncertain. */
+  few_photos: number;
   /** Points that hold where the plan names none. */
   margins: Record<"photo" | "labelled" | "unlabelled", number>;
   browser: { engines: string[]; formats: string[] };

@@ -12,6 +12,7 @@ export const CONFIG = {
     price_per_hour: [0, 1e6], uplink_mbit_s: [0.01, 1e5],
   },
   samples_for: { p90: 64, p99: 662 },
+  few_photos: 0.25,
   system_names: [
     "#recycle", "$recycle.bin", "@eadir", "@recycle", "__macosx", "desktop.ini", "ehthumbs.db", "lost+found",
     "system volume information", "thumbs.db",

@@ -14,6 +14,7 @@ from experiment.axes import BROWSER_FORMATS, ENGINES, plan_dict
 from experiment.codec import to_dict
 from experiment.copies import LEAST_MBIT_S, MOST_MBIT_S
 from experiment.export.report_json import SCHEMA
+from experiment.figures.view import FEW_PHOTOS
 from experiment.file_names import SYSTEM_NAMES
 from experiment.images.formats import FORMATS, SUBSAMPLINGS
 from experiment.images.header import formats_read
@@ -91,6 +92,7 @@ def options(settings: Settings, model: Mapping[str, Any]) -> dict[str, Any]:
             "uplink_mbit_s": (LEAST_MBIT_S, MOST_MBIT_S),
         },
         "samples_for": {"p90": SAMPLES_FOR_P90, "p99": SAMPLES_FOR_P99},  # fewer have no such percentile
+        "few_photos": FEW_PHOTOS,  # of a set's photos: a cell of fewer is drawn as uncertain
         "resamplers": list(RESAMPLERS),
         "offered": {
             "jpeg_qualities": defaults["jpeg_qualities"],

@@ -47,7 +47,6 @@ export function renderMatrix(report, goals = report.plan) {
 const LEGEND = "◉ recommended · ✕ the answer changes · ≈ noisy · faded: misses a goal. Select a cell to inspect it.";
 
 const LEGEND_OF_SETS = "○ few of the photos, so not shaded ·";
-const FEW_PHOTOS = 0.25; // of the photos of a set, as in experiment/figures/view.py
 
 /** A column for each way to encode, and in it one for each backend. */
 const kindOf = (variant) => (variant.is_reference ? "" : madeAs(variant));
@@ -152,7 +151,7 @@ function isFew(report, cell) {
   const over = /** @type {any} */ (cell).over_photos;
   const share = over?.top1 || over?.agreement;
   const { labelled, measured } = report.photo_set || {};
-  return Boolean(share) && share.total < FEW_PHOTOS * (labelled || measured);
+  return Boolean(share) && share.total < state.config.few_photos * (labelled || measured);
 }
 
 /** Of a set, in the cell beneath its value: "31 % of 30" are right, or without labels get the original's answer. */
